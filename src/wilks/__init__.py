@@ -1,0 +1,109 @@
+"""wilks: from a likelihood to what it says.
+
+One problem definition and four verbs: `search`, `fit`, `profile` and `sample`; `compare` puts their answers side by
+side. Heavy parts load on use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wilks.core.errors import (
+    CheckpointError,
+    EvaluationError,
+    FitFailedError,
+    InvalidConfigurationError,
+    InvalidDataError,
+    InvalidProblemError,
+    MissingDependencyError,
+    SearchFailedError,
+    WilksError,
+)
+from wilks.core.parameter import Categorical, Grid, Integer, Real
+from wilks.core.prior import LogNormal, LogUniform, Normal, Uniform
+from wilks.core.problem import LikelihoodProblem, ResidualProblem
+from wilks.core.result import load
+from wilks.core.space import Space
+from wilks.core.status import Outcome, Status
+
+if TYPE_CHECKING:
+    from wilks import plots, problems
+    from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
+    from wilks.loop.progress import Progress
+    from wilks.loop.stopping import MaxEvaluations, MaxTime, NoImprovement, TargetLogLikelihood
+    from wilks.store.log import EvaluationLog
+    from wilks.verbs.compare import compare
+    from wilks.verbs.fit import fit
+    from wilks.verbs.profile import profile
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "EvaluationLog": "wilks.store.log",
+    "ProcessExecutor": "wilks.evaluation.executors",
+    "SerialExecutor": "wilks.evaluation.executors",
+    "Progress": "wilks.loop.progress",
+    "MaxEvaluations": "wilks.loop.stopping",
+    "MaxTime": "wilks.loop.stopping",
+    "NoImprovement": "wilks.loop.stopping",
+    "TargetLogLikelihood": "wilks.loop.stopping",
+    "compare": "wilks.verbs.compare",
+    "fit": "wilks.verbs.fit",
+    "profile": "wilks.verbs.profile",
+    "plots": "wilks.plots",
+    "problems": "wilks.problems",
+}
+
+__all__ = [
+    "Categorical",
+    "CheckpointError",
+    "EvaluationError",
+    "EvaluationLog",
+    "FitFailedError",
+    "Grid",
+    "Integer",
+    "InvalidConfigurationError",
+    "InvalidDataError",
+    "InvalidProblemError",
+    "LikelihoodProblem",
+    "LogNormal",
+    "LogUniform",
+    "MaxEvaluations",
+    "MaxTime",
+    "MissingDependencyError",
+    "NoImprovement",
+    "Normal",
+    "Outcome",
+    "ProcessExecutor",
+    "Progress",
+    "Real",
+    "ResidualProblem",
+    "SearchFailedError",
+    "SerialExecutor",
+    "Space",
+    "Status",
+    "TargetLogLikelihood",
+    "Uniform",
+    "WilksError",
+    "compare",
+    "fit",
+    "load",
+    "plots",
+    "problems",
+    "profile",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in _LAZY:
+        raise AttributeError(f"module 'wilks' has no attribute {name!r}")
+    module = importlib.import_module(_LAZY[name])
+    found = module if _LAZY[name] == f"wilks.{name}" else getattr(module, name)
+    # A verb and the module that defines it may share a name; the verb wins here.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,40 @@
+"""The pictures that a run leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wilks.cli.folder import RunFolder
+from wilks.cli.workplace import Done
+
+_MOST_AXES = 2
+
+
+def draw_pictures(folder: RunFolder, entry: Done, *, is_new: bool) -> list[Path]:
+    """Draw the pictures of one result, for a result that is not new only those that are missing; return the files."""
+    from wilks import plots
+
+    if not math.isfinite(entry.result.log_likelihood):
+        return []
+    drawn = []
+    for suffix, draw in _pictures(entry.result):
+        path = folder.file("pictures", entry.number, f"{entry.title}{suffix}", ".png")
+        if is_new or not path.exists():
+            drawn.append(plots.save(draw(), path))
+    return drawn
+
+
+def _pictures(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - results have no common shape
+    """Yield what to add to the title, and a function that draws."""
+    from wilks import plots
+    from wilks.plots.output import picture
+
+    yield "", lambda: picture(result)
+    if hasattr(result, "basins") and sum(basin.n_hits for basin in result.basins) > 1:
+        yield " starts", lambda: plots.waterfall(result)
+    if hasattr(result, "argmax") and len(result.over) <= _MOST_AXES:
+        for nuisance in result.argmax:
+            yield f" {nuisance}", lambda name=nuisance: plots.argmax_map(result, name)

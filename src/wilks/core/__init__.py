@@ -1,0 +1,1 @@
+"""Pure values and contracts: parameters, spaces, problems, proposals, results. NumPy only."""

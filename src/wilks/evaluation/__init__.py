@@ -1,0 +1,1 @@
+"""Evaluation of proposals: failure policy, chunks, executors."""

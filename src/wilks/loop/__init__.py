@@ -1,0 +1,1 @@
+"""The driver loop, stopping rules, callbacks and progress."""

@@ -1,0 +1,155 @@
+"""Stopping rules: values that look at the course of a run and may end it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wilks.core.errors import InvalidConfigurationError
+from wilks.core.status import Outcome, Status
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The course of a run, as stopping rules and callbacks see it.
+
+    Attributes
+    ----------
+    title
+        What is running, for people.
+    n_evaluations
+        Points evaluated for this run, those before a resume included.
+    n_failed
+        How many of them failed.
+    best
+        Best log-likelihood so far, minus infinity if there is none.
+    seconds
+        Wall time of this call.
+    activity
+        What the algorithm is doing, in a few words.
+    fraction
+        Estimated part of the work that is done, NaN when it cannot be said.
+    history
+        (number of evaluations, best log-likelihood) at every rise of the best.
+    """
+
+    title: str
+    n_evaluations: int
+    n_failed: int
+    best: float
+    seconds: float
+    activity: str = ""
+    fraction: float = math.nan
+    history: Sequence[tuple[int, float]] = ()
+
+
+class StoppingRule(Protocol):
+    """Ends a run by returning a status."""
+
+    def check(self, info: RunInfo) -> Status | None:
+        """Return the status to end with, or None to go on."""
+        ...
+
+
+@dataclass(frozen=True)
+class MaxEvaluations:
+    """Stop after `n` evaluations; never more are made.
+
+    Examples
+    --------
+    >>> MaxEvaluations(100).remaining(90)
+    10
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise InvalidConfigurationError(f"MaxEvaluations: expected a positive integer, got {self.n!r}")
+
+    def remaining(self, n_evaluations: int) -> int:
+        """Evaluations that may still be made."""
+        return max(0, self.n - n_evaluations)
+
+    def check(self, info: RunInfo) -> Status | None:
+        """End when the budget is spent."""
+        if info.n_evaluations < self.n:
+            return None
+        return Status(Outcome.EVALUATION_LIMIT, f"{info.n_evaluations} evaluations were made, {self.n} were allowed.")
+
+
+@dataclass(frozen=True)
+class MaxTime:
+    """Stop after `seconds` of wall time; calls that are under way are finished first."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _require_positive("MaxTime", self.seconds)
+
+    def check(self, info: RunInfo) -> Status | None:
+        """End when the time is over."""
+        if info.seconds < self.seconds:
+            return None
+        return Status(Outcome.TIME_LIMIT, f"{info.seconds:.1f} s were used, {self.seconds:g} s were allowed.")
+
+
+@dataclass(frozen=True)
+class TargetLogLikelihood:
+    """Stop when the log-likelihood reaches `value`."""
+
+    value: float
+
+    def check(self, info: RunInfo) -> Status | None:
+        """End at the target."""
+        if info.best < self.value:
+            return None
+        return Status(Outcome.TARGET_REACHED, f"Log-likelihood {info.best:.6g}, the target was {self.value:.6g}.")
+
+
+@dataclass(frozen=True)
+class NoImprovement:
+    """Stop when the best log-likelihood has not risen by more than `tolerance` within `n` evaluations."""
+
+    n: int
+    tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_positive("NoImprovement", self.n)
+        if not self.tolerance >= 0:
+            raise InvalidConfigurationError(f"NoImprovement: expected tolerance >= 0, got {self.tolerance!r}")
+
+    def check(self, info: RunInfo) -> Status | None:
+        """End when the recent past brought nothing."""
+        since = info.n_evaluations - self.n
+        before = [value for at, value in info.history if at <= since]
+        if not before or not math.isfinite(before[-1]) or info.best > before[-1] + self.tolerance:
+            return None
+        return Status(
+            Outcome.NO_IMPROVEMENT,
+            f"The best rose by no more than {self.tolerance:g} within {self.n} evaluations.",
+        )
+
+
+def as_rules(stop: StoppingRule | Sequence[StoppingRule] | None) -> tuple[StoppingRule, ...]:
+    """Return the rules as a tuple.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If something is not a stopping rule.
+    """
+    rules = () if stop is None else tuple(stop) if isinstance(stop, Sequence) else (stop,)
+    for rule in rules:
+        if not callable(getattr(rule, "check", None)):
+            raise InvalidConfigurationError(
+                f"stop: expected wilks.MaxEvaluations(n), wilks.MaxTime(seconds) or another rule, got {rule!r}"
+            )
+    return rules
+
+
+def _require_positive(where: str, number: float) -> None:
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number > 0:
+        raise InvalidConfigurationError(f"{where}: expected a positive number, got {number!r}")

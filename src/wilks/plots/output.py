@@ -1,0 +1,87 @@
+"""Pictures to files and to notebooks."""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wilks.core.errors import InvalidConfigurationError
+from wilks.plots import style
+from wilks.plots.corner import corner
+from wilks.plots.curves import profile_1d
+from wilks.plots.fits import determined, fit_corner, waterfall
+from wilks.plots.maps import profile_2d
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from typing_extensions import TypeIs
+
+    from wilks.profiles.result import ProfileResult
+    from wilks.solvers.result import FitResult
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure to a file that is either complete or not there, and return the path.
+
+    Parameters
+    ----------
+    figure
+        What a function of `wilks.plots` returned.
+    path
+        The ending says the format: png, pdf, svg, and others that matplotlib knows.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If the ending is not that of a known format.
+    """
+    path = Path(path)
+    kind = path.suffix[1:].lower()
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise InvalidConfigurationError(
+            f"{path}: expected a file name that ends in one of {', '.join(sorted(known))}, "
+            f"got {path.suffix or 'no ending'!r}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    figure.savefig(temporary, format=kind, dpi=style.DPI)
+    temporary.replace(path)
+    return path
+
+
+def picture_html(result: ProfileResult | FitResult) -> str:
+    """Return the picture that suits a result best as HTML: one image with the data inside.
+
+    For a profile its curve, map or corner; for a fit its ellipses, or its starts when no standard error is known.
+    """
+    text = "Covariance or optima of the fit"
+    if _is_profile(result):
+        text = f"Profile log-likelihood over {' and '.join(result.over)}"
+    return image_html(picture(result), text)
+
+
+def picture(result: ProfileResult | FitResult) -> Figure:
+    """Return the picture that suits a result best."""
+    if not _is_profile(result):
+        return fit_corner(result) if determined(result) else waterfall(result)
+    if len(result.over) == 1:
+        return profile_1d(result)
+    return profile_2d(result) if len(result.over) == 2 else corner(result)
+
+
+def _is_profile(result: ProfileResult | FitResult) -> TypeIs[ProfileResult]:
+    """Told by its axes, since pictures import core only."""
+    return hasattr(result, "over")
+
+
+def image_html(figure: Figure, text: str) -> str:
+    """Return a figure as an ``<img>`` with a base64 PNG, and `text` for those who do not see it."""
+    data = base64.b64encode(style.png(figure)).decode()
+    width = round(figure.get_figwidth() * 100)
+    return (
+        f'<img alt="{html.escape(text)}" width="{width}" style="max-width:100%;height:auto" '
+        f'src="data:image/png;base64,{data}">'
+    )

@@ -1,0 +1,150 @@
+"""Looks that all pictures share: figures without global state, labels, axes, colours and line styles."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
+
+from wilks.core.parameter import Integer, Real
+from wilks.plots import geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from numpy.typing import NDArray
+
+    from wilks.core.space import Space
+
+DELTA_LABEL = r"$\Delta\,\ln L = \ln L - \ln L_{\max}$"
+LINE = "#1f5a99"
+FILLS = {0.68: "#8fb8de", 0.95: "#d3e3f3"}
+DASHES: dict[float, str | tuple[float, Sequence[float]]] = {0.68: "-", 0.95: (0, (4, 2))}
+STAR: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
+FIT = "#c4501b"
+LIKELIHOOD_MAP = "viridis"
+ARGMAX_MAP = "cividis"
+DPI = 160
+
+HALO = [withStroke(linewidth=3.2, foreground="white")]
+_WIDE_DECADES = 1.5
+_LONG_TICK_TEXT = 28
+_LEGEND_ROW, _LEGEND_MARK = 72, 5  # characters
+
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook; it belongs to no window and is freed like any value."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """Bytes of a PNG, the same for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes belong to."""
+    figure = ax.get_figure(root=True)
+    if figure is None:  # axes that were removed from their figure
+        raise ValueError("ax: expected axes that belong to a figure, got axes that were removed from theirs")
+    return figure
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """The given axes, or new ones in a figure of their own (inches)."""
+    return Picture(figsize=(width, height), layout="constrained").add_subplot() if ax is None else ax
+
+
+def legend_above(ax: Axes, handles: Sequence[Artist]) -> None:
+    """Legend above the axes, where it hides nothing, in one row or in two."""
+    length = sum(len(str(handle.get_label())) + _LEGEND_MARK for handle in handles)
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=len(handles) if length <= _LEGEND_ROW else -(-len(handles) // 2),
+        frameon=False,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+        handlelength=1.7,
+        handletextpad=0.5,
+        fontsize="small",
+    )
+
+
+def safe_text(text: str) -> str:
+    r"""Text that can be drawn: dollars that do not enclose valid mathematics are shown as they are.
+
+    Examples
+    --------
+    >>> safe_text("$H_0$"), safe_text("5 $"), safe_text("$oops{$")
+    ('$H_0$', '5 \\$', '\\$oops{\\$')
+    """
+    if "$" not in text:
+        return text
+    plain = text.replace("$", r"\$")
+    if text.count("$") % 2:
+        return plain
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return plain
+    return text
+
+
+def label(space: Space, name: str) -> str:
+    """Label with unit, safe to draw."""
+    return safe_text(space.label(name))
+
+
+def set_axis(ax: Axes, which: str, space: Space, name: str, *, n_ticks: int = 6) -> None:
+    """Scale, ticks and label of the x or the y axis for one parameter."""
+    domain = space[name]
+    getattr(ax, f"set_{which}label")(label(space, name))
+    axis: Axis = ax.xaxis if which == "x" else ax.yaxis
+    listed = geometry.ticks(domain, limit=2 * n_ticks)
+    if listed is not None:
+        _set_listed(axis, which, listed[0], [safe_text(text) for text in listed[1]])
+    elif isinstance(domain, Integer):
+        axis.set_major_locator(MaxNLocator(n_ticks, integer=True))
+    elif isinstance(domain, Real) and domain.scale == "log":
+        getattr(ax, f"set_{which}scale")("log")
+    else:
+        axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _set_listed(axis: Axis, which: str, positions: NDArray[np.float64], texts: Sequence[str]) -> None:
+    axis.set_major_locator(MaxNLocator(1))
+    axis.set_ticks(positions, labels=list(texts))
+    if which == "x" and sum(len(text) for text in texts) > _LONG_TICK_TEXT:
+        for tick in axis.get_ticklabels():
+            tick.set(rotation=30, ha="right", rotation_mode="anchor")
+
+
+def set_limits(ax: Axes, which: str, space: Space, name: str, limits: tuple[float, float]) -> None:
+    """Limits of one axis; a log axis gets ticks that suit how many decades are shown."""
+    getattr(ax, f"set_{which}lim")(*limits)
+    domain = space[name]
+    if not (isinstance(domain, Real) and domain.scale == "log"):
+        return
+    axis: Axis = ax.xaxis if which == "x" else ax.yaxis
+    if np.log10(limits[1] / limits[0]) >= _WIDE_DECADES:
+        axis.set_major_locator(LogLocator(numticks=6))
+        axis.set_major_formatter(LogFormatterSciNotation())
+        return
+    # Within a decade or so powers of ten would leave one label, or none.
+    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(ScalarFormatter())

@@ -1,0 +1,1 @@
+"""Profile-likelihood maps: grid, branches, schedule, audit, regions."""

@@ -1,0 +1,183 @@
+"""The grid of a profile: nodes of the profiled parameters, cells by number, and who is next to whom."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.core.errors import InvalidConfigurationError
+from wilks.core.parameter import Categorical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from wilks.core.space import Space
+
+_DEFAULT_NODES = {1: 61, 2: 41}
+_DEFAULT_MORE = 15
+
+
+@dataclass
+class ProfileGrid:
+    """Nodes on every axis.
+
+    Attributes
+    ----------
+    names
+        The profiled parameters.
+    nodes
+        Theta of the nodes of each axis, ascending.
+    units
+        The same in the unit interval.
+    unordered
+        Axes without an order (categorical): there every cell is a neighbour of every other.
+    """
+
+    names: tuple[str, ...]
+    nodes: tuple[NDArray[np.float64], ...]
+    units: tuple[NDArray[np.float64], ...]
+    unordered: tuple[bool, ...]
+    _near: dict[tuple[int, bool], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of nodes on each axis."""
+        return tuple(len(axis) for axis in self.nodes)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape))
+
+    def index(self, cell: int) -> tuple[int, ...]:
+        """Position of a cell on the axes."""
+        return tuple(int(i) for i in np.unravel_index(cell, self.shape))
+
+    def theta(self, cell: int) -> NDArray[np.float64]:
+        """Theta of the profiled parameters in a cell, shape (number of axes,)."""
+        return np.array([axis[i] for axis, i in zip(self.nodes, self.index(cell), strict=True)])
+
+    def unit(self, cell: int) -> NDArray[np.float64]:
+        """The same in the unit box."""
+        return np.array([axis[i] for axis, i in zip(self.units, self.index(cell), strict=True)])
+
+    def nearest(self, unit: NDArray[np.float64]) -> int:
+        """Cell nearest to a point of the unit box of the profiled parameters."""
+        index = [int(np.argmin(np.abs(axis - x))) for axis, x in zip(self.units, unit, strict=True)]
+        return int(np.ravel_multi_index(index, self.shape))
+
+    def neighbours(self, cell: int, *, diagonal: bool = False) -> list[int]:
+        """Cells that share a face with this one; with `diagonal`, also those that share an edge or a corner."""
+        key = (cell, diagonal)
+        if key not in self._near:
+            self._near[key] = self._find_neighbours(cell, diagonal=diagonal)
+        return self._near[key]
+
+    def _find_neighbours(self, cell: int, *, diagonal: bool) -> list[int]:
+        index = self.index(cell)
+        choices = []
+        for i, size, unordered in zip(index, self.shape, self.unordered, strict=True):
+            others = [j for j in range(size) if j != i] if unordered else [j for j in (i - 1, i + 1) if 0 <= j < size]
+            choices.append([i, *others])
+        if diagonal:
+            found = list(itertools.product(*choices))[1:]
+        else:
+            found = [
+                (*index[:axis], j, *index[axis + 1 :]) for axis, options in enumerate(choices) for j in options[1:]
+            ]
+        return [int(np.ravel_multi_index(other, self.shape)) for other in found]
+
+    def around(self, cell: int, reach: int) -> list[int]:
+        """Cells within `reach` steps on every axis, the cell itself left out (unordered axes: same value only)."""
+        index = self.index(cell)
+        ranges = [
+            range(i, i + 1) if unordered else range(max(0, i - reach), min(size, i + reach + 1))
+            for i, size, unordered in zip(index, self.shape, self.unordered, strict=True)
+        ]
+        cells = [int(np.ravel_multi_index(other, self.shape)) for other in itertools.product(*ranges)]
+        return [other for other in cells if other != cell]
+
+
+def make_grid(
+    space: Space, over: Sequence[str], grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None
+) -> ProfileGrid:
+    """Lay a grid over the profiled parameters.
+
+    Parameters
+    ----------
+    space
+        The space.
+    over
+        Names of the profiled parameters.
+    grid
+        For each of them a number of nodes (from end to end of its interval, evenly on its scale) or the nodes
+        themselves; a discrete parameter has its values as nodes when nothing is given.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If names and grid do not fit the space or each other.
+    """
+    names = (over,) if isinstance(over, str) else tuple(over)
+    if not names or len(set(names)) != len(names):
+        raise InvalidConfigurationError(f"over: expected one or more different parameter names, got {over!r}")
+    unknown = [name for name in names if name not in space.free]
+    if unknown:
+        raise InvalidConfigurationError(
+            f"over: {', '.join(map(repr, unknown))} is no free parameter; they are {', '.join(space.free)}"
+        )
+    wanted = _by_name(names, grid)
+    nodes, units = [], []
+    for name in names:
+        axis = _nodes(space, name, wanted.get(name), len(names))
+        nodes.append(axis)
+        units.append(space[name].to_unit(axis))
+    return ProfileGrid(names, tuple(nodes), tuple(units), tuple(isinstance(space[n], Categorical) for n in names))
+
+
+def _by_name(
+    names: tuple[str, ...], grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None
+) -> dict[str, int | ArrayLike | None]:
+    if grid is None:
+        return {}
+    if hasattr(grid, "keys"):
+        stray = [name for name in grid if name not in names]
+        if stray:
+            raise InvalidConfigurationError(f"grid: {', '.join(stray)} is not profiled here; over is {', '.join(names)}")
+        return dict(grid)  # type: ignore[call-overload, no-any-return]  # it has keys
+    entries = list(grid) if not isinstance(grid, int) else [grid]  # type: ignore[arg-type]  # a sequence, else below
+    if len(entries) != len(names):
+        raise InvalidConfigurationError(
+            f"grid: expected {len(names)} entries, one for each of {', '.join(names)}, got {len(entries)}"
+        )
+    return dict(zip(names, entries, strict=True))
+
+
+def _nodes(space: Space, name: str, wanted: int | ArrayLike | None, n_axes: int) -> NDArray[np.float64]:
+    domain = space[name]
+    if domain.n_values is not None:
+        values = domain.from_unit((np.arange(domain.n_values) + 0.5) / domain.n_values)
+        if wanted is None or (isinstance(wanted, int) and wanted == domain.n_values):
+            return values
+        if isinstance(wanted, int):
+            raise InvalidConfigurationError(
+                f"grid: {name!r} has {domain.n_values} values, got {wanted} nodes; leave it out, or list values"
+            )
+        return np.array(sorted(domain.encode(value) for value in wanted))  # type: ignore[union-attr, arg-type]  # checked inside
+    if wanted is None:
+        wanted = _DEFAULT_NODES.get(n_axes, _DEFAULT_MORE)
+    if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
+        if wanted < 2:
+            raise InvalidConfigurationError(f"grid: {name!r}: expected at least 2 nodes, got {wanted}")
+        return domain.from_unit(np.linspace(0.0, 1.0, int(wanted)))
+    nodes = np.asarray(wanted, dtype=float)
+    if nodes.ndim != 1 or len(nodes) < 1 or not np.isfinite(nodes).all() or (np.diff(nodes) <= 0).any():
+        raise InvalidConfigurationError(
+            f"grid: {name!r}: expected a number of nodes or finite nodes in ascending order, got {wanted!r}"
+        )
+    return np.array([domain.encode(node) for node in nodes.tolist()])

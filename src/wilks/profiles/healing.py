@@ -1,0 +1,281 @@
+"""Second chances of a map, in order: islands, other optima, neighbours' argmax values, and the audit.
+
+A flood follows what it knows; what it does not know is found here. Every stage queues tasks or starts ascents, an
+improvement floods again, and the next stage begins when nothing is left to do:
+
+* explore: one look at cells spread over what was not visited, with the best optimum's nuisances; promising local
+  maxima are optimised, and flood if they lie in the region of interest;
+* cross: the nuisances of the other optima are offered to some cells of the region;
+* heal: every cell on the rim or inside of the region is offered the argmax of its neighbours on other branches or
+  elsewhere than its own, also of neighbours that are lower; again until a pass improves nothing;
+* audit: see `profiles.audit`; what it finds is flooded and healed like everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wilks.core.random import keyed_generator
+from wilks.profiles.audit import CellSearch, draw_cells
+from wilks.profiles.prediction import predict
+from wilks.profiles.state import Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.loop.requests import Request
+    from wilks.profiles.schedule import ProfileMap
+    from wilks.profiles.state import MapState
+
+_MAX_LOOKS = 300
+_MAX_ISLANDS = 12
+_MAX_OPTIMA = 8
+_CROSS_CELLS = 24
+_MAX_PASSES = 12
+_WORTH = 0.5
+_NEAR_BEST = 3.0
+_TRIES = 20
+
+
+def next_stage(plan: ProfileMap, state: MapState) -> None:
+    """Begin the stage after the one that has just run out of work."""
+    if state.stage == "flood":
+        state.stage = "explore"
+        _begin_explore(plan, state)
+    elif state.stage == "explore":
+        state.stage = "islands"
+        _begin_islands(plan, state)
+    elif state.stage == "islands":
+        state.stage = "cross"
+        _begin_cross(plan, state)
+    elif state.stage == "cross":
+        state.stage, state.n_passes, state.n_improved = "heal", 0, 1
+    elif state.stage == "heal":
+        if state.n_improved and state.n_passes < _MAX_PASSES and len(state.inner):
+            state.n_passes, state.n_improved = state.n_passes + 1, 0
+            _queue_heal(plan, state)
+        else:
+            state.stage, state.n_improved = "audit", 0
+            _begin_audit(plan, state)
+    elif state.n_improved:  # the audit improved cells: their neighbourhood deserves another look
+        state.stage, state.n_passes = "heal", 0
+    else:
+        state.stage = "done"
+
+
+def begin_task(plan: ProfileMap, state: MapState, kind: str, cell: int, row: int) -> None:
+    """Begin an offer: `row` is a solution of another cell, or minus one minus the number of an optimum."""
+    known = state.best_values[cell]
+    if kind == "heal":
+        _offer_neighbour(plan, state, cell, row)
+        return
+    optimum = state.optima[-1 - row]
+    v = optimum.u[state.inner]
+    if state.records.alike(cell, v) is None:
+        plan.begin(state, "offer", cell, -1, optimum.u, v, demand=known - _WORTH if np.isfinite(known) else -math.inf)
+
+
+def advance(
+    plan: ProfileMap,
+    state: MapState,
+    number: int,
+    request: Request,
+    payloads: list[NDArray[np.float64] | None] | None,
+) -> None:
+    """Take the answers of a look or of an audited cell."""
+    job = state.jobs[number]
+    if job.kind == "explore":
+        del state.jobs[number]
+        state.looks[job.cell] = float(request.values[0])
+        return
+    _advance_audit(plan, state, number, request.values, payloads)
+
+
+# ---------------------------------------------------------------------- islands
+
+
+def _stride(state: MapState) -> int:
+    """Smallest spacing of a lattice with at most `_MAX_LOOKS` nodes."""
+    stride = 1
+    while math.prod(-(-size // stride) for size in state.grid.shape) > _MAX_LOOKS:
+        stride += 1
+    return stride
+
+
+def _begin_explore(plan: ProfileMap, state: MapState) -> None:
+    if not state.optima:
+        return
+    stride, best = _stride(state), state.optima[0]
+    for cell in range(state.grid.n_cells):
+        if state.best_rows[cell] >= 0 or any(i % stride != (stride // 2) % size for i, size in _positions(state, cell)):
+            continue
+        point = Look(best.u[state.inner][None, :])
+        plan.enter(state, Job("explore", cell, -1, best.u, point, best.u[state.inner]))
+
+
+def _positions(state: MapState, cell: int) -> list[tuple[int, int]]:
+    return list(zip(state.grid.index(cell), state.grid.shape, strict=True))
+
+
+def _begin_islands(plan: ProfileMap, state: MapState) -> None:
+    """Optimise the best local maxima among the looks, as far as they come near the region of interest."""
+    if not state.looks:
+        return
+    stride, best = _stride(state), state.optima[0]
+    promising = []
+    for cell, value in state.looks.items():
+        if not value > plan.cut(state) - plan.threshold or state.best_rows[cell] >= 0:
+            continue
+        near = state.grid.around(cell, stride)
+        if all(state.looks.get(other, -math.inf) <= value for other in near):
+            promising.append((-value, cell))
+    for _, cell in sorted(promising)[:_MAX_ISLANDS]:
+        plan.begin(state, "offer", cell, -1, best.u, best.u[state.inner])
+    state.looks.clear()
+
+
+class Look:
+    """A single point to evaluate, in the place of an ascent."""
+
+    def __init__(self, points: NDArray[np.float64]) -> None:
+        self.points = points
+
+
+# ---------------------------------------------------------------------- other optima, neighbours
+
+
+def _region(plan: ProfileMap, state: MapState) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = np.flatnonzero(state.best_values > plan.cut(state))
+    return found
+
+
+def _begin_cross(plan: ProfileMap, state: MapState) -> None:
+    region = _region(plan, state)
+    if len(state.optima) < 2 or not len(region) or not len(state.inner):
+        return
+    cells = keyed_generator(state.seed, 2).permutation(region)[:_CROSS_CELLS]
+    for cell in cells.tolist():
+        for number in range(min(len(state.optima), _MAX_OPTIMA)):
+            state.push(1, 0.0, "cross", cell, -1 - number)
+
+
+def _queue_heal(plan: ProfileMap, state: MapState) -> None:
+    """Offer every cell in or beside the region the solutions of all its neighbours."""
+    region = set(_region(plan, state).tolist())
+    rim = {other for cell in region for other in state.grid.neighbours(cell)}
+    for cell in sorted(region | rim):
+        for other in state.grid.neighbours(cell, diagonal=True):
+            for row in state.records.rows(other):
+                if state.records.values[row] > state.best_values[other] - _NEAR_BEST:
+                    state.push(2, float(state.records.values[row]), "heal", cell, row)
+
+
+def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> None:
+    records = state.records
+    label = records.root(int(records.labels[row]))
+    known = state.best_values[cell]
+    if records.row_of(cell, label) is not None and state.best_rows[cell] >= 0:
+        best_label = records.root(int(records.labels[state.best_rows[cell]]))
+        if best_label == label and records.converged[state.best_rows[cell]]:
+            return
+    guess = predict(state.grid, records, cell, row, state.tangents[label])
+    if guess.value + max(guess.uncertainty, 1e-3) < known - 1e-4:
+        return
+    if records.alike(cell, guess.argument) is not None and records.converged[state.best_rows[cell]]:
+        return
+    tried = state.tried.setdefault(cell, [])
+    if any(float(np.abs(guess.argument - old).max(initial=0.0)) < 1e-3 for old in tried) or len(tried) > _TRIES:
+        return
+    tried.append(guess.argument)
+    plan.begin(
+        state,
+        "offer",
+        cell,
+        label,
+        state.bases[label],
+        guess.argument,
+        curvature=records.curvatures[guess.nearest],
+        age=int(records.ages[guess.nearest]) + 1,
+        demand=known - _WORTH if np.isfinite(known) else -math.inf,
+    )
+
+
+# ---------------------------------------------------------------------- audit
+
+
+def _begin_audit(plan: ProfileMap, state: MapState) -> None:
+    generator = keyed_generator(state.seed, 3, len(state.audit.cells))
+    for cell in draw_cells(generator, _region(plan, state), state.audit.cells, state.audit.wanted):
+        state.audit.cells.append(cell)
+        state.audit.before.append(float(state.best_values[cell]))
+        state.audit.found.append(-math.inf)
+        _start_search(plan, state, cell, 0)
+
+
+def _start_search(plan: ProfileMap, state: MapState, cell: int, attempt: int) -> None:
+    """From a random point of all nuisance coordinates, discrete ones included."""
+    base = keyed_generator(state.seed, 4, cell, attempt).random(state.space.dimension)
+    base = state.space.to_unit(state.space.from_unit(base))
+    v = base[state.inner]
+    search = CellSearch(v, rounds=-attempt if attempt else 0)
+    plan.enter(state, Job("audit", cell, -1, base, plan.local.start(v), v, audit=search))
+
+
+def _advance_audit(
+    plan: ProfileMap,
+    state: MapState,
+    number: int,
+    values: NDArray[np.float64],
+    payloads: list[NDArray[np.float64] | None] | None,
+) -> None:
+    job, search = state.jobs[number], state.jobs[number].audit
+    if search.scanning:
+        search.take_scan(search.scan_points(), values)
+        search.scanning = False
+    else:
+        job.ascent = plan.local.advance(job.ascent, values, payloads)
+        if len(job.ascent.points):
+            plan.request(state, number, job.ascent.points)
+            return
+        _keep_better(search, job.ascent)
+    _continue_search(plan, state, number)
+
+
+def _keep_better(search: CellSearch, ascent: Any) -> None:  # noqa: ANN401 - each solver has its own Ascent
+    if ascent.value > search.value:
+        search.best, search.value = ascent.u, ascent.value
+        search.curvature, search.converged = ascent.curvature, ascent.converged
+
+
+def _continue_search(plan: ProfileMap, state: MapState, number: int) -> None:
+    """Next ascent, next scan, or the end."""
+    job, search = state.jobs[number], state.jobs[number].audit
+    while search.starts:
+        job.ascent = plan.local.start(search.starts.pop(0))
+        if len(job.ascent.points):
+            plan.request(state, number, job.ascent.points)
+            return
+    if search.wants_scan():
+        search.rounds, search.scanned, search.scanning = search.rounds + 1, search.value, True
+        plan.request(state, number, search.scan_points())
+        return
+    del state.jobs[number]
+    _end_search(plan, state, job)
+
+
+def _end_search(plan: ProfileMap, state: MapState, job: Job) -> None:
+    search, cell = job.audit, job.cell
+    at = state.audit.cells.index(cell)
+    if not math.isfinite(search.value):  # the start lay where the likelihood is undefined: draw another
+        attempt = 1 - min(search.rounds, 0)
+        if attempt < _TRIES:
+            _start_search(plan, state, cell, attempt)
+        return
+    state.audit.found[at] = search.value
+    if search.value > state.best_values[cell] + 1e-4:
+        ascent = plan.local.start(search.best, curvature=search.curvature)
+        ascent.u, ascent.value, ascent.converged = search.best, search.value, search.converged
+        plan.finish_cell(state, Job("offer", cell, plan.new_branch(state, job.base), job.base, ascent, search.best))

@@ -1,0 +1,209 @@
+"""The result of a profile: a map with its cells' statuses, its audit, and confidence sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.core.errors import InvalidConfigurationError
+from wilks.core.result import Result
+from wilks.core.table import Table, show
+from wilks.profiles import regions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class CellStatus(IntEnum):
+    """How a cell of the map ended. No cell that was begun is without a status."""
+
+    UNVISITED = 0
+    """Never begun: it lies away from the region of interest."""
+    CONVERGED = 1
+    """Optimised over the nuisance parameters to the tolerance."""
+    ACCEPTED = 2
+    """Evaluated at the predicted argmax, and the value agreed with the prediction."""
+    NOT_CONVERGED = 3
+    """Its optimisation ended without reaching the tolerance; the value is a lower limit."""
+    FAILED = 4
+    """No finite value was found in it."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the re-optimisation of randomly drawn cells found.
+
+    Attributes
+    ----------
+    cells
+        Index of every audited cell, shape (n_cells, number of profiled parameters).
+    improvements
+        Gain in log-likelihood over the map as it stood before the audit, shape (n_cells,).
+    n_improved
+        Number of cells improved by more than `tolerance`.
+    largest_improvement
+        Largest of the improvements, 0 when there is none.
+    limit_95
+        Upper 95 % limit on the fraction of wrong cells in the region of interest (Clopper and Pearson 1934),
+        divided by `power`, at most 1. Cells that the audit improved are corrected in the map.
+    power
+        Fraction of the audited cells in which the search from scratch, blind to the map, reached the best known
+        value: how well the audit can see.
+    tolerance
+        A cell counts as wrong when its log-likelihood is too low by more than this.
+    n_evaluations
+        Cost of the audit.
+    """
+
+    cells: NDArray[np.int64]
+    improvements: NDArray[np.float64]
+    n_improved: int
+    largest_improvement: float
+    limit_95: float
+    power: float
+    tolerance: float
+    n_evaluations: int
+
+    @property
+    def n_cells(self) -> int:
+        """Number of audited cells."""
+        return len(self.cells)
+
+    def summary(self) -> str:
+        """One sentence for people."""
+        if not self.n_cells:
+            return "No cell was audited."
+        return (
+            f"{self.n_cells} cells were optimised again from scratch: {self.n_improved} improved "
+            f"(largest gain {self.largest_improvement:.2g}); fewer than {100 * self.limit_95:.0f} % of the cells "
+            f"are wrong by more than {self.tolerance:g} (95 % confidence; power of the audit {self.power:.2f})."
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ProfileResult(Result):
+    """The result of `wilks.profile`.
+
+    Attributes
+    ----------
+    over
+        Names of the profiled parameters, in the order of the axes.
+    axes
+        Name -> nodes, 1-D, ascending.
+    log_likelihood_map
+        Profile log-likelihood at every node, NaN where not visited, minus infinity where no finite value was found.
+    in_roi
+        True where the map is above ``log_likelihood - roi_threshold``, same shape.
+    argmax
+        Nuisance name -> its value at the maximum of each cell (theta: the index of the value for a `Categorical`),
+        NaN where not visited, same shape.
+    cell_status
+        `CellStatus` of each cell, same shape.
+    audit
+        What the audit found; None when it was switched off or did not take place.
+    roi_threshold
+        Depth of the region of interest below the best log-likelihood.
+    """
+
+    over: tuple[str, ...]
+    axes: dict[str, NDArray[np.float64]]
+    log_likelihood_map: NDArray[np.float64]
+    in_roi: NDArray[np.bool_]
+    argmax: dict[str, NDArray[np.float64]]
+    cell_status: NDArray[np.int8]
+    audit: Audit | None
+    roi_threshold: float
+
+    def profile_of(self, name: str) -> NDArray[np.float64]:
+        """Profile log-likelihood of one profiled parameter at its nodes: the maximum over the other axes."""
+        axis = self._axis(name)
+        others = tuple(i for i in range(len(self.over)) if i != axis)
+        filled = np.where(np.isnan(self.log_likelihood_map), -np.inf, self.log_likelihood_map)
+        best = filled.max(axis=others) if others else filled
+        visited = (~np.isnan(self.log_likelihood_map)).any(axis=others) if others else ~np.isnan(self.log_likelihood_map)
+        return np.where(visited, best, np.nan)
+
+    def _axis(self, name: str) -> int:
+        if name not in self.over:
+            raise InvalidConfigurationError(f"{name!r} is not profiled here; the axes are {', '.join(self.over)}")
+        return self.over.index(name)
+
+    def intervals(self, name: str, confidence: float = 0.95) -> list[regions.Interval]:
+        """Confidence set of one parameter: a list of pieces (lower, upper, open_lower, open_upper).
+
+        By Wilks' theorem, the set where the profile lies less than half the chi-squared quantile (one degree of
+        freedom) below the maximum. An end is open when the set runs into the end of the grid, or into cells
+        that were not visited, so that the true end is not known.
+
+        Raises
+        ------
+        InvalidConfigurationError
+            If the parameter is not profiled here, the confidence is not in (0, 1), or the region of interest is
+            too shallow for it.
+        """
+        depth = regions.wilks_depth(confidence, 1)
+        self._check_depth(depth, confidence)
+        domain = self.space[name]
+        return regions.intervals(
+            self.axes[name], self.profile_of(name), self.best_on_axis(name), self.log_likelihood, depth, domain
+        )
+
+    def best_on_axis(self, name: str) -> float:
+        """Position of the best point on an axis (theta)."""
+        return self.space[name].encode(self.best[name])
+
+    def contours(self, confidence: float = 0.95) -> list[regions.Contour]:
+        """Outline of the joint confidence region of the two profiled parameters.
+
+        Raises
+        ------
+        InvalidConfigurationError
+            If there are not exactly two profiled parameters, or the region of interest is too shallow.
+        """
+        if len(self.over) != 2:  # a contour is a line in a plane
+            raise InvalidConfigurationError(f"contours need two profiled parameters, this profile has {len(self.over)}")
+        depth = regions.wilks_depth(confidence, 2)
+        self._check_depth(depth, confidence)
+        x, y = self.over
+        domains = (self.space[x], self.space[y])
+        return regions.contours((self.axes[x], self.axes[y]), self.log_likelihood_map, self.log_likelihood, depth, domains)
+
+    def _check_depth(self, depth: float, confidence: float) -> None:
+        if depth > self.roi_threshold:
+            raise InvalidConfigurationError(
+                f"confidence={confidence} needs the map down to {depth:.2f} below the maximum, but "
+                f"roi_threshold={self.roi_threshold:g}; make the profile with roi_threshold >= {depth:.2f}"
+            )
+
+    def table(self) -> Table:
+        """Intervals of every profiled parameter at 68 and 95 % confidence."""
+        rows = []
+        for name in self.over:
+            cells = [self._interval_text(name, level) for level in (0.68, 0.95)]
+            rows.append((name, show(self.best[name]), *cells, self.space[name].unit))
+        return Table(f"Profile: log-likelihood {self.log_likelihood:.6g}", ("parameter", "best", "68 %", "95 %", ""), tuple(rows))
+
+    def _interval_text(self, name: str, confidence: float) -> str:
+        if regions.wilks_depth(confidence, 1) > self.roi_threshold:
+            return "beyond the map"
+        return " or ".join(str(piece) for piece in self.intervals(name, confidence)) or "empty"
+
+    def summary(self) -> str:
+        """Sentences about the map and its audit."""
+        counts = ", ".join(
+            f"{int((self.cell_status == status).sum())} {status.name.lower().replace('_', ' ')}" for status in CellStatus
+        )
+        audit = self.audit.summary() if self.audit else "The map was not audited."
+        return f"{int(self.in_roi.sum())} of {self.in_roi.size} cells in the region of interest ({counts}). {audit}"
+
+    def __repr__(self) -> str:
+        """Return status, table and summary."""
+        return f"{self.status.message}\n{self.table().text()}\n{self.summary()}\n{self.n_evaluations} evaluations"
+
+    def _repr_html_(self) -> str:
+        from wilks.plots import picture_html  # noqa: PLC0415 - matplotlib loads on use
+
+        return f"<p>{self.status.message}</p>{self.table().html()}<p>{self.summary()}</p>{picture_html(self)}"

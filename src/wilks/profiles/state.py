@@ -1,0 +1,119 @@
+"""The state of a profile map: a value, from which a run goes on after any interruption."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.core.space import Space
+    from wilks.loop.requests import Requests
+    from wilks.profiles.audit import AuditLedger
+    from wilks.profiles.grid import ProfileGrid
+    from wilks.profiles.records import Records
+
+
+@dataclass
+class Optimum:
+    """An optimum of the full problem: unit box, value, and curvature over the continuous coordinates."""
+
+    u: NDArray[np.float64]
+    value: float
+    curvature: NDArray[np.float64]
+    reliable: bool = True
+
+
+@dataclass
+class Job:
+    """One ascent that is under way.
+
+    Attributes
+    ----------
+    kind
+        ``"extend"`` (a branch to a new cell), ``"offer"`` (somebody else's argmax), ``"optimum"`` (in the full
+        space), ``"explore"`` (one look at a cell), ``"audit"``.
+    cell
+        Cell, -1 for an ascent in the full space.
+    label
+        Branch, -1 for a new one.
+    base
+        Full point of the unit box, which fixes what the ascent does not move.
+    ascent
+        State of the local solver.
+    start
+        Where it was expected to end.
+    demand
+        The ascent goes on only if its first value is above this.
+    age
+        Steps since the curvature was measured.
+    """
+
+    kind: str
+    cell: int
+    label: int
+    base: NDArray[np.float64]
+    ascent: Any
+    start: NDArray[np.float64]
+    demand: float = -math.inf
+    age: int = 0
+    looked: bool = False
+    audit: Any = None
+
+
+@dataclass
+class MapState:
+    """Everything that the schedule of a map knows.
+
+    Attributes
+    ----------
+    columns, inner
+        Columns of theta of the profiled parameters, and of the continuous nuisance parameters.
+    best
+        Largest log-likelihood seen in any cell or optimum, and where (full point of the unit box).
+    queue
+        Tasks: (rank, -priority, number, kind, cell, row or optimum).
+    """
+
+    space: Space
+    seed: int
+    grid: ProfileGrid
+    columns: NDArray[np.int64]
+    inner: NDArray[np.int64]
+    requests: Requests
+    records: Records
+    best_values: NDArray[np.float64]
+    best_rows: NDArray[np.int64]
+    audit: AuditLedger
+    optima: list[Optimum] = field(default_factory=list)
+    bases: list[NDArray[np.float64]] = field(default_factory=list)
+    tangents: list[NDArray[np.float64]] = field(default_factory=list)
+    best: float = -math.inf
+    best_u: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    queue: list[tuple[int, float, int, str, int, int]] = field(default_factory=list)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    pending: list[tuple[int, int]] = field(default_factory=list)
+    tried: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
+    failed_cells: list[int] = field(default_factory=list)
+    looks: dict[int, float] = field(default_factory=dict)
+    next_number: int = 0
+    stage: str = "flood"
+    n_passes: int = 0
+    n_improved: int = 0
+    n_better_optima: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def push(self, rank: int, priority: float, kind: str, cell: int, row: int) -> None:
+        """Queue a task; lower ranks go first, then higher priorities."""
+        heapq.heappush(self.queue, (rank, -priority, self.next_number, kind, cell, row))
+        self.next_number += 1
+
+    def pop(self) -> tuple[str, int, int]:
+        """Take the most urgent task: kind, cell, row."""
+        _, _, _, kind, cell, row = heapq.heappop(self.queue)
+        return kind, cell, row

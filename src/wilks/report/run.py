@@ -1,0 +1,163 @@
+"""Sections of the report about the run as a whole: its headline, its failures, and where the numbers come from."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from wilks.core.table import Table, show, with_error
+from wilks.report import elements
+from wilks.report.results import status_line
+from wilks.solvers.result import FitResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wilks.core.parameter import Value
+    from wilks.core.result import Result
+
+_MAX_FAILURES = 10
+_MINUTE = 60.0
+_FINGERPRINT = 16
+
+
+class Failure(Protocol):
+    """What the report needs of a failed evaluation."""
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """Parameter values."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """How it failed, in a word."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Traceback or reason."""
+        ...
+
+
+class Log(Protocol):
+    """What the report needs of an evaluation log."""
+
+    def counts(self) -> dict[str, int]:
+        """Status -> number of evaluations."""
+        ...
+
+    def failures(self, limit: int = ...) -> Sequence[Failure]:
+        """The first failures."""
+        ...
+
+
+def headline(results: list[tuple[str, Result]]) -> str:
+    """Problem, best point and status of every stage."""
+    if not results:
+        return elements.paragraph("There is no result to report.")
+    problems = dict.fromkeys(result.provenance.problem for _, result in results)
+    best_title, best = max(results, key=lambda entry: entry[1].log_likelihood)
+    parts = [elements.paragraph(f"Problem: {', '.join(problems)}", "soft")]
+    if best.best:
+        rows = [(name, _best_value(name, results, best), _unit(best, name)) for name in best.space.names]
+        title = f"Best point: log-likelihood {best.log_likelihood:.6g}, from “{best_title}”"
+        parts.append(elements.table(Table(title, ("parameter", "value", ""), tuple(rows))))
+    failed = [result for _, result in results if not result.status.success]
+    parts += [status_line(result.status) for result in failed[:1]] or [
+        '<p class="good"><span aria-hidden="true">✓</span> Every stage reached its goal.</p>'
+    ]
+    return "".join(parts)
+
+
+def _best_value(name: str, results: list[tuple[str, Result]], best: Result) -> str:
+    """Value with the standard error of the first fit that has one for the same optimum."""
+    value = best.best.get(name)
+    for _, result in results:
+        if isinstance(result, FitResult) and isinstance(value, float) and name in result.names:
+            error, centre = result.standard_errors[name], result.best[name]
+            if isinstance(centre, float) and abs(centre - value) <= error:
+                return with_error(value, error)
+    return show(value)
+
+
+def _unit(result: Result, name: str) -> str:
+    return "fixed" if name in result.space.constants else result.space[name].unit
+
+
+def stages(entries: list[tuple[str, str, Result]]) -> str:
+    """Table of the stages; each entry is (identifier, title, result)."""
+    rows = [
+        [
+            f'<a href="#{identifier}">{elements.escape(title)}</a>',
+            elements.escape(result.status.message),
+            f"{result.log_likelihood:.6g}",
+            f"{result.n_evaluations:,}",
+            duration(result.provenance.seconds),
+        ]
+        for identifier, title, result in entries
+    ]
+    columns = ("stage", "how it ended", "log-likelihood", "evaluations", "time")
+    return elements.rows_table("", columns, rows)
+
+
+def duration(seconds: float) -> str:
+    """Time for people.
+
+    Examples
+    --------
+    >>> duration(0.0123), duration(42.5), duration(200), duration(7300)
+    ('0.012 s', '42 s', '3 min 20 s', '2 h 1 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < _MINUTE:
+        return f"{int(seconds)} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(text: str) -> str:
+    """A time in ISO 8601 for people.
+
+    Examples
+    --------
+    >>> moment("2026-03-01T12:00:00.123456+00:00")
+    '2026-03-01 12:00:00 UTC'
+    """
+    return re.sub(r"\.\d+", "", text).replace("T", " ").replace("+00:00", " UTC")
+
+
+def failures(log: Log) -> str:
+    """How the evaluations ended, and the first failures with their errors."""
+    counts = {status: n for status, n in log.counts().items() if n}
+    rows = tuple((status.replace("_", " "), f"{n:,}") for status, n in counts.items())
+    parts = [elements.table(Table("", ("how an evaluation ended", "number"), rows))]
+    listed = list(log.failures(_MAX_FAILURES))
+    if listed:
+        parts.append(f"<h3>The first {len(listed)} failures</h3>" if len(listed) > 1 else "<h3>The failure</h3>")
+    for failure in listed:
+        values = ", ".join(f"{name} = {show(value)}" for name, value in failure.values.items())
+        lines = failure.error.strip().splitlines() or ["no reason was kept"]
+        text = f"<p>{elements.escape(values)}</p><pre>{elements.escape(failure.error.strip())}</pre>"
+        parts.append(elements.details(f"{failure.status}: {lines[-1]}", text))
+    return "".join(parts)
+
+
+def provenance(results: list[tuple[str, Result]]) -> str:
+    """Versions, seeds, fingerprints, costs and every step that was executed."""
+    rows = []
+    for title, result in results:
+        source = result.provenance
+        time = duration(source.seconds)
+        fingerprint, started = source.fingerprint[:_FINGERPRINT], moment(source.started)
+        rows.append((title, source.problem, fingerprint, str(source.seed), source.executor, started, time))
+    columns = ("stage", "problem", "fingerprint", "seed", "executor", "started", "time")
+    parts = [elements.table(Table("", columns, tuple(rows)))]
+    for title, result in results:
+        steps = [(step.name, step.detail, f"{step.n_evaluations:,}") for step in result.provenance.executed]
+        listed = Table(f"What was executed: {title}", ("step", "detail", "evaluations"), tuple(steps))
+        parts.append(elements.table(listed))
+    versions = dict.fromkeys(", ".join(f"{k} {v}" for k, v in r.provenance.versions.items()) for _, r in results)
+    parts += [elements.paragraph(f"Versions: {text}.") for text in versions]
+    return "".join(parts)

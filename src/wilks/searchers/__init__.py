@@ -1,0 +1,1 @@
+"""Global searches as ask/tell algorithms."""

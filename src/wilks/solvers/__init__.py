@@ -1,0 +1,1 @@
+"""Local solvers and the result of a fit."""

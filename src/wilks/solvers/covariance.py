@@ -1,0 +1,101 @@
+r"""Covariance from the curvature at an optimum, without hiding what the data do not determine.
+
+In the unit box, with B minus the Hessian over the coordinates that are not at a bound:
+
+* scaled to unit diagonal, B = S R S; an eigenvalue of R below rounding is a flat direction;
+* a direction whose standard deviation :math:`\lambda^{-1/2}` exceeds the width of the box is not determined within the
+  box, and is called flat too;
+* a negative eigenvalue says that the point is no maximum in that direction.
+
+Parameters that take part in such a direction have an infinite variance; the others keep the inverse of B on the
+remaining directions. Coordinates at a bound are held there: an active constraint has no variance of its own.
+Standard errors are those of the parameters themselves, not of their logarithms: at an optimum the gradient vanishes
+and :math:`C_\theta = T C_u T` with :math:`T = d\theta/du` diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROUNDING = 1e-9
+_PART = 0.02
+_BOUND = 1e-7
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Covariance in the unit box, shape (m, m), with the directions that are not determined.
+
+    Attributes
+    ----------
+    covariance
+        NaN in the rows and columns of held coordinates, infinite variances where a flat direction enters.
+    held
+        Coordinates at a bound: -1 lower, +1 upper, 0 free; shape (m,).
+    flat
+        Flat directions, each of shape (m,).
+    saddle
+        Does the log-likelihood curve upwards in some direction?
+    condition
+        Ratio of the largest to the smallest eigenvalue of the scaled curvature.
+    """
+
+    covariance: NDArray[np.float64]
+    held: NDArray[np.int8]
+    flat: tuple[NDArray[np.float64], ...]
+    saddle: bool
+    condition: float
+
+
+def active_bounds(u: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Bounds that the log-likelihood pushes against: -1 lower, +1 upper, 0 none; shape (m,)."""
+    lower = (u < _BOUND) & (gradient <= 0)
+    upper = (u > 1 - _BOUND) & (gradient >= 0)
+    return np.where(lower, -1, np.where(upper, 1, 0)).astype(np.int8)
+
+
+def uncertainty(
+    u: NDArray[np.float64], gradient: NDArray[np.float64], curvature: NDArray[np.float64]
+) -> Uncertainty:
+    """Covariance in the unit box from minus the Hessian at an optimum."""
+    m = len(u)
+    held = active_bounds(u, gradient)
+    free = np.flatnonzero(held == 0)
+    covariance = np.full((m, m), np.nan)
+    if not len(free) or not np.isfinite(curvature[np.ix_(free, free)]).all():
+        return Uncertainty(covariance, held, (), False, float("nan"))
+    part = curvature[np.ix_(free, free)]
+    scale = np.sqrt(np.abs(np.diag(part)))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
+    # Directions in the box: columns of S^-1 vectors; their standard deviation is |direction| / sqrt(value).
+    directions = vectors / scale[:, None]
+    lengths = np.linalg.norm(directions, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wide = lengths / np.sqrt(np.maximum(values, 0.0)) > 1.0
+    saddle = bool((values < -1e-3).any())
+    bad = wide | (values < _ROUNDING) | (scale_is_zero(part))
+    good = ~bad
+    inverse = (directions[:, good] / values[good]) @ directions[:, good].T
+    flat = []
+    for column in np.flatnonzero(bad):
+        direction = directions[:, column] / np.abs(directions[:, column]).max()
+        part_of = np.abs(direction) > _PART
+        inverse[part_of, part_of] = np.inf
+        full = np.zeros(m)
+        full[free] = np.where(part_of, direction, 0.0)
+        flat.append(full)
+    covariance[np.ix_(free, free)] = inverse
+    condition = float(values.max() / values.min()) if values.min() > 0 else float("inf")
+    return Uncertainty(covariance, held, tuple(flat), saddle, condition)
+
+
+def scale_is_zero(curvature: NDArray[np.float64]) -> bool:
+    """Is there no curvature at all?"""
+    return not np.any(np.diag(curvature))

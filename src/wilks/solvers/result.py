@@ -1,0 +1,147 @@
+"""The result of a fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.core.result import Result
+from wilks.core.table import Table, show, with_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.core.parameter import Value
+
+
+@dataclass(frozen=True)
+class Basin:
+    """One local optimum that the fit found.
+
+    Attributes
+    ----------
+    values
+        Its parameter values, constants included.
+    log_likelihood
+        Its log-likelihood.
+    n_hits
+        Number of starts that ended in it.
+    """
+
+    values: dict[str, Value]
+    log_likelihood: float
+    n_hits: int
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far the numbers of a fit can be trusted.
+
+    Attributes
+    ----------
+    remaining_gain
+        Log-likelihood that a further Newton step promises; far below 1 at an optimum.
+    condition_number
+        Of the curvature in units of the box; infinite with a flat direction.
+    flat_directions
+        Directions in which the likelihood does not change: name -> weight, largest weight 1.
+    curvature_error
+        Relative change of the standard errors when they are taken from differences with twice the step;
+        large where the likelihood is far from parabolic within one standard error.
+    undiscovered
+        Estimated probability that one more start would have found another optimum of interest.
+    warnings
+        Sentences for people; empty when all is well.
+    """
+
+    remaining_gain: float
+    condition_number: float
+    flat_directions: tuple[dict[str, float], ...] = ()
+    curvature_error: float = math.nan
+    undiscovered: float = math.nan
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FitResult(Result):
+    """The result of `wilks.fit`.
+
+    Attributes
+    ----------
+    names
+        Free parameters, in the order of `covariance`.
+    standard_errors
+        Name -> standard error; NaN for a parameter at its bound or without a derivative (discrete), infinite for
+        one that takes part in a flat direction.
+    covariance
+        Inverse of minus the Hessian of the log-likelihood at the optimum, shape (n, n), in the units of the
+        parameters; NaN in the rows of parameters without a standard error. Parameters at a bound are held there.
+    chi_squared, dof, reduced_chi_squared
+        For residual problems: sum of squared residuals, number of residuals minus number of free parameters that
+        are not at a bound, and their ratio. None for likelihood problems.
+    quality
+        Diagnostics, with warnings in plain words.
+    at_bounds
+        Name -> ``"lower"`` or ``"upper"``, for parameters that the likelihood pushes against their bound.
+    basins
+        The optima found, best first.
+    """
+
+    names: tuple[str, ...]
+    standard_errors: dict[str, float]
+    covariance: NDArray[np.float64]
+    quality: Quality
+    at_bounds: dict[str, str]
+    basins: tuple[Basin, ...]
+    chi_squared: float | None = None
+    dof: int | None = None
+
+    # Dataclass fields with defaults end above; what follows is derived.
+    @property
+    def reduced_chi_squared(self) -> float | None:
+        """Chi-squared per degree of freedom; None for likelihood problems or without degrees of freedom."""
+        if self.chi_squared is None or not self.dof:
+            return None
+        return self.chi_squared / self.dof
+
+    @property
+    def correlation(self) -> NDArray[np.float64]:
+        """Correlation matrix of the free parameters, shape (n, n)."""
+        scale = np.sqrt(np.diag(self.covariance))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.covariance / np.outer(scale, scale)
+
+    def table(self) -> Table:
+        """Best fit and standard errors as a table."""
+        rows = []
+        for name in self.space.names:
+            value = self.best.get(name)
+            if name in self.names and isinstance(value, float):
+                text = with_error(value, self.standard_errors[name])
+            else:
+                text = show(value)
+            rows.append((name, text, self._remark(name)))
+        chi = ""
+        if self.chi_squared is not None:
+            chi = f"; chi-squared {self.chi_squared:.6g} for {self.dof} degrees of freedom"
+        title = f"Fit: log-likelihood {self.log_likelihood:.6g}{chi}"
+        return Table(title, ("parameter", "value", ""), tuple(rows), " ".join(self.quality.warnings))
+
+    def _remark(self, name: str) -> str:
+        if name not in self.names:
+            return "fixed"
+        if name in self.at_bounds:
+            return f"at its {self.at_bounds[name]} bound"
+        if math.isinf(self.standard_errors[name]):
+            return "not determined"
+        return self.space[name].unit
+
+    def __repr__(self) -> str:
+        """Return status and table."""
+        return f"{self.status.message}\n{self.table().text()}\n{self.n_evaluations} evaluations"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.status.message} {self.n_evaluations} evaluations.</p>{self.table().html()}"

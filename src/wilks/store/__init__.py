@@ -1,0 +1,1 @@
+"""The run file: evaluations and checkpoints in one place, and its exports."""

@@ -1,0 +1,1 @@
+"""The verbs: they choose defaults, compose the parts and run the loop."""

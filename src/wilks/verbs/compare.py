@@ -1,0 +1,210 @@
+"""The verb `compare`: the answers of several verbs side by side, and where they disagree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wilks.core.errors import InvalidConfigurationError
+from wilks.core.result import Result
+from wilks.core.table import Table, show
+from wilks.profiles.regions import Interval, wilks_depth
+from wilks.profiles.result import ProfileResult
+from wilks.solvers.result import FitResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LEVELS = (0.68, 0.95)
+_VALUE_GAP = 0.05
+_END_GAP = 0.2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one result says of one parameter.
+
+    Attributes
+    ----------
+    best
+        Best value.
+    standard_error
+        From a fit; NaN otherwise.
+    intervals_68, intervals_95
+        Confidence sets as pieces; empty where the result cannot say.
+    """
+
+    best: Any
+    standard_error: float
+    intervals_68: tuple[Interval, ...]
+    intervals_95: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Answers of several results, parameter by parameter.
+
+    Attributes
+    ----------
+    names
+        Parameters that at least one result speaks of.
+    columns
+        Titles of the results.
+    entries
+        Name -> one `Entry` or None per result.
+    log_likelihoods
+        Best log-likelihood of each result.
+    disagreements
+        Sentences for people, empty when all agree.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    entries: dict[str, tuple[Entry | None, ...]]
+    log_likelihoods: tuple[float, ...]
+    disagreements: tuple[str, ...]
+
+    def table(self) -> Table:
+        """Best value and 68 % and 95 % sets of every parameter and result."""
+        rows = [
+            (name, column, show(entry.best), _pieces(entry.intervals_68), _pieces(entry.intervals_95))
+            for name in self.names
+            for column, entry in zip(self.columns, self.entries[name], strict=True)
+            if entry is not None
+        ]
+        note = " ".join(self.disagreements) or "The results agree."
+        return Table("Comparison", ("parameter", "result", "best", "68 %", "95 %"), tuple(rows), note)
+
+    def __repr__(self) -> str:
+        """Return the table."""
+        return self.table().text()
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+
+def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison:
+    """Put the intervals of several results side by side and say where they disagree.
+
+    A fit gives symmetric intervals from its standard errors; a profile gives confidence sets from Wilks' theorem.
+    They disagree when their best log-likelihoods differ by more than 0.05, when a set has several pieces, or when an
+    end differs by more than a fifth of a standard error: then the likelihood is not parabolic, and the profile is the
+    one to quote. Results of problems with other fixed values are not held against each other.
+
+    Parameters
+    ----------
+    *results
+        Results of `wilks.fit` and `wilks.profile` on one problem.
+    titles
+        One per result; by default what each result is.
+
+    Returns
+    -------
+    Comparison
+        With a table, and the disagreements in words.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If there are no results, something else is given, or the titles do not fit.
+
+    Examples
+    --------
+    >>> import wilks
+    >>> space = wilks.Space(a=wilks.Real(-5, 5), b=wilks.Real(-5, 5))
+    >>> problem = wilks.LikelihoodProblem(space, lambda v: -0.5 * (v["a"] ** 2 + v["b"] ** 2))
+    >>> fit, profile = wilks.fit(problem, seed=1), wilks.profile(problem, over="a", seed=1)
+    >>> wilks.compare(fit, profile).disagreements
+    ()
+    """
+    if not results or not all(isinstance(result, Result) for result in results):
+        raise InvalidConfigurationError(f"compare: expected results of wilks, got {results!r:.200}")
+    columns = tuple(titles) if titles is not None else tuple(_title(result) for result in results)
+    if len(columns) != len(results):
+        raise InvalidConfigurationError(f"titles: expected {len(results)}, one per result, got {len(columns)}")
+    names = tuple(dict.fromkeys(name for result in results for name in result.space.free))
+    entries = {name: tuple(_entry(result, name) for result in results) for name in names}
+    names = tuple(name for name in names if any(entry is not None for entry in entries[name]))
+    kept = {name: entries[name] for name in names}
+    return Comparison(
+        names, columns, kept, tuple(r.log_likelihood for r in results), tuple(_disagreements(results, columns, kept))
+    )
+
+
+def _title(result: Result) -> str:
+    fixed = ", ".join(f"{name}={show(value)}" for name, value in result.space.constants.items())
+    what = "profile over " + ", ".join(result.over) if isinstance(result, ProfileResult) else "fit"
+    return f"{what} ({fixed})" if fixed else what
+
+
+def _entry(result: Result, name: str) -> Entry | None:
+    if name not in result.space.free or name not in result.best:
+        return None
+    best = result.best[name]
+    if isinstance(result, FitResult):
+        error = result.standard_errors[name]
+        return Entry(best, error, _symmetric(best, error, _LEVELS[0]), _symmetric(best, error, _LEVELS[1]))
+    if isinstance(result, ProfileResult) and name in result.over:
+        sets = [
+            tuple(result.intervals(name, level)) if wilks_depth(level, 1) <= result.roi_threshold else ()
+            for level in _LEVELS
+        ]
+        return Entry(best, math.nan, sets[0], sets[1])
+    return None
+
+
+def _symmetric(best: Any, error: float, level: float) -> tuple[Interval, ...]:  # noqa: ANN401 - a parameter value
+    if not isinstance(best, float) or not (math.isfinite(error) and error > 0):
+        return ()
+    half = math.sqrt(2 * wilks_depth(level, 1)) * error
+    return (Interval(best - half, best + half, open_lower=False, open_upper=False),)
+
+
+def _pieces(pieces: tuple[Interval, ...]) -> str:
+    return " or ".join(str(piece) for piece in pieces) or "-"
+
+
+def _disagreements(
+    results: Sequence[Result], columns: Sequence[str], entries: dict[str, tuple[Entry | None, ...]]
+) -> list[str]:
+    found = []
+    for i, one in enumerate(results):
+        for j in range(i):
+            other = results[j]
+            if one.space.constants != other.space.constants:
+                continue
+            gap = one.log_likelihood - other.log_likelihood
+            if abs(gap) > _VALUE_GAP:
+                better, worse = (i, j) if gap > 0 else (j, i)
+                found.append(
+                    f"The {columns[better]} reaches a log-likelihood {abs(gap):.3g} above the {columns[worse]}: "
+                    "fit again, starting from the better result."
+                )
+            for name, row in entries.items():
+                found += _of_parameter(name, (columns[j], row[j]), (columns[i], row[i]))
+    return list(dict.fromkeys(found))
+
+
+def _of_parameter(name: str, one: tuple[str, Entry | None], other: tuple[str, Entry | None]) -> list[str]:
+    (title, a), (other_title, b) = one, other
+    if a is None or b is None or not a.intervals_68 or not b.intervals_68:
+        return []
+    for who, entry in (one, other):
+        if entry is not None and len(entry.intervals_68) > 1:
+            return [f"{name}: the 68 % set of the {who} has {len(entry.intervals_68)} pieces, a standard error has one."]
+    scale = np.nanmin([0.5 * (e.intervals_68[0].upper - e.intervals_68[0].lower) for e in (a, b)])
+    gaps = {
+        end: getattr(b.intervals_68[0], end) - getattr(a.intervals_68[0], end)
+        for end in ("lower", "upper")
+        if not (getattr(a.intervals_68[0], f"open_{end}") or getattr(b.intervals_68[0], f"open_{end}"))
+    }
+    worst = max(gaps, key=lambda end: abs(gaps[end]), default=None)
+    if worst is None or abs(gaps[worst]) <= _END_GAP * scale:
+        return []
+    return [
+        f"{name}: the {worst} end at 68 % differs by {abs(gaps[worst]):.3g} between the {title} and the {other_title} "
+        f"({abs(gaps[worst]) / scale:.1f} standard errors): the likelihood is not parabolic, quote the profile."
+    ]

@@ -1,0 +1,160 @@
+"""What all verbs share: seed, executor, log, and the record of what was executed."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
+from wilks.core.fingerprint import fingerprint
+from wilks.core.problem import Problem
+from wilks.core.random import resolve_seed
+from wilks.core.result import Provenance, Result, Step
+from wilks.evaluation.evaluator import Evaluator
+from wilks.evaluation.executors import as_executor
+from wilks.loop.drive import Callback, Outcomes, Watch, drive
+from wilks.loop.progress import Progress
+from wilks.loop.stopping import StoppingRule, as_rules
+from wilks.store.log import EvaluationLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from wilks.core.algorithm import Algorithm
+    from wilks.core.parameter import Value
+
+    Start = Result | Mapping[str, Value] | Sequence[Mapping[str, Value]] | None
+
+_MAX_COMBINATIONS = 64
+
+
+@dataclass(frozen=True)
+class Common:
+    """The keywords that every verb takes."""
+
+    executor: object = None
+    log: EvaluationLog | None = None
+    seed: int | None = None
+    stop: StoppingRule | Sequence[StoppingRule] | None = None
+    callbacks: Sequence[Callback] | None = None
+
+
+@dataclass
+class Context:
+    """One call of a verb."""
+
+    problem: Problem
+    verb: str
+    common: Common
+    seed: int = 0
+    steps: list[Step] = field(default_factory=list)
+    stats: dict[str, Any] = field(default_factory=dict)
+    n_evaluations: int = 0
+
+    def __enter__(self) -> Self:
+        """Check the keywords and get ready."""
+        if not isinstance(self.problem, Problem):
+            raise InvalidProblemError(
+                f"{self.verb}: expected a wilks.LikelihoodProblem or wilks.ResidualProblem first, "
+                f"got {type(self.problem).__name__}"
+            )
+        self.seed = resolve_seed(self.common.seed)
+        self._began = time.perf_counter()
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._executor = as_executor(self.common.executor)
+        self._stack = ExitStack()
+        if self.common.log is not None and not isinstance(self.common.log, EvaluationLog):
+            raise InvalidConfigurationError(f"log: expected a wilks.EvaluationLog, got {self.common.log!r}")
+        self.log = EvaluationLog() if self.common.log is None else self.common.log
+        self.log.bind(self.problem)
+        callbacks = (Progress(),) if self.common.callbacks is None else tuple(self.common.callbacks)
+        self._rules, self._callbacks = as_rules(self.common.stop), callbacks
+        self.stats.update(n_failed=0, n_reused=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what this call opened."""
+        self._stack.close()
+
+    def run(self, algorithm: Algorithm[Any], title: str, starts: NDArray[np.float64], *identity: object) -> Outcomes:
+        """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again."""
+        key = fingerprint(self.verb, repr(algorithm), self.seed, self.problem.fingerprint, *identity)
+        stage = self.log.stage(f"{self.verb}-{key}", title)
+        watch = Watch(title, self._rules, self._callbacks)
+        evaluator = Evaluator(self.problem, self._executor)
+        outcomes = drive(algorithm, evaluator, stage, watch, seed=self.seed, starts=starts)
+        self.n_evaluations += outcomes.run.n_evaluations
+        self.stats["n_failed"] += outcomes.run.n_failed
+        self.stats["n_reused"] += outcomes.n_reused
+        return outcomes
+
+    def provenance(self) -> Provenance:
+        """Where the result comes from."""
+        return Provenance(
+            versions=_versions(),
+            seed=self.seed,
+            problem=self.problem.name,
+            fingerprint=self.problem.fingerprint,
+            executed=tuple(self.steps),
+            executor=self._executor.name,
+            started=self._started,
+            seconds=time.perf_counter() - self._began,
+        )
+
+    def starts(self, start: Start) -> NDArray[np.float64]:
+        """Points of the unit box to start from, shape (n, dimension): what the caller gave, or initial values."""
+        space = self.problem.space
+        given = [start] if isinstance(start, Result) or hasattr(start, "keys") else list(start or [])  # type: ignore[arg-type]  # a mapping or a list of them
+        rows = []
+        for item in given:
+            values = item.best if isinstance(item, Result) else item
+            if not hasattr(values, "keys"):
+                raise InvalidConfigurationError(
+                    f"start: expected a result, a dictionary of values or a list of these, got {values!r}"
+                )
+            free = {name: values[name] for name in values if name in space.free}  # type: ignore[index, union-attr]  # checked
+            rows.append(space.to_theta(free if isinstance(item, Result) else values))  # type: ignore[arg-type]  # checked
+        if not rows and space.start is not None:
+            rows.append(space.start)
+        return space.to_unit(np.array(rows)) if rows else np.empty((0, space.dimension))
+
+    def with_logged(self, starts: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+        """Append the best points that the log holds, as far as they lie in this problem's space."""
+        space, root = self.problem.space, self.problem.root.space
+        thetas = np.asarray(self.log.top(n), dtype=float).reshape(-1, root.dimension)
+        if not len(thetas):
+            return starts
+        return np.concatenate([starts, space.to_unit(thetas[:, self.problem.root_columns()])])
+
+
+def check_discrete(problem: Problem, verb: str, besides: Sequence[str] = ()) -> None:
+    """Refuse a problem with more combinations of discrete values than a local method can go through."""
+    space = problem.space
+    sizes = {name: space[name].n_values for name in space.free if name not in besides}
+    discrete = {name: size for name, size in sizes.items() if size is not None}
+    n = math.prod(discrete.values())
+    if n > _MAX_COMBINATIONS:
+        raise InvalidProblemError(
+            f"{verb}: the discrete parameters {', '.join(discrete)} have {n} combinations, and each would need local "
+            f"ascents of its own (at most {_MAX_COMBINATIONS} are gone through); fix some of them with problem.fix(...)"
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "numpy": np.__version__}
+    for name in ("wilks", "scipy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found

@@ -1,0 +1,1 @@
+"""Tests; `from tests.catalogue import ...` gives the algorithms and problems that they share."""

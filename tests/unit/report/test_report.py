@@ -1,0 +1,227 @@
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import wilks
+from tests.unit.plots import examples
+from tests.unit.plots.test_pictures import comparison
+from wilks.core.status import Outcome, Status
+from wilks.core.table import Table
+from wilks.report import write_report
+
+EVIL = "<script>alert('x')</script>\"&"
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the visible text; scripts and styles are kept apart."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.styles, self.ids, self._raw = [], "", "", [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        if tag in ("script", "style"):
+            self._raw = tag
+
+    def handle_endtag(self, tag):
+        if tag == self._raw:
+            self._raw = None
+
+    def handle_data(self, data):
+        if self._raw is None:
+            self.text += data
+        elif self._raw == "style":
+            self.styles += data
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def compared(**more):
+    table = Table("Comparison", ("parameter", "fit", "profile"), (("omega_m", "0.3", "0.33"), ("w", "-1", "-1.1")))
+    sentences = ("w: the 95 % interval of the profile is wider than the fit says.",)
+    return comparison(**({"table": lambda: table, "disagreements": sentences} | more))
+
+
+def log(text="ValueError: bad point"):
+    failure = SimpleNamespace(values={"w": -1.0}, status="failed", error=f"Traceback:\n  a line\n{text}")
+    return SimpleNamespace(counts=lambda: {"ok": 1234, "failed": 1, "lost": 0}, failures=lambda limit=10: [failure])
+
+
+def entries():
+    return [
+        ("Fit", examples.fit()),
+        ("Map", examples.audited(examples.gaussian_2d((21, 21), cut=6))),
+        ("Curve", examples.gaussian_1d()),
+        ("Comparison", compared()),
+    ]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = write_report(tmp_path_factory.mktemp("report") / "new" / "report.html", entries(), title="A run", log=log())
+    return path.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+@pytest.fixture
+def without_plotly(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+
+
+def write(tmp_path, *args, **kwargs):
+    return write_report(tmp_path / "report.html", *args, title=kwargs.pop("title", "A run"), **kwargs).read_text(
+        "utf-8"
+    )
+
+
+def test_nothing_is_fetched(page):
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            target = attributes.get(name, "#")
+            assert target.startswith(("#", "data:image/png;base64,")), f"{tag} {name}={target[:80]}"
+    assert "@import" not in page.styles
+    assert "url(" not in page.styles
+    policy = next(a["content"] for a in page.of("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+
+
+def test_plotly_is_embedded_once(text, page):
+    assert text.count("Copyright 2012-") <= text.count("plotly.js v")
+    assert len([a for a in page.of("script") if a.get("class") != "plot-data"]) == 2
+    plots = [a["id"] for a in page.of("div") if (a.get("class") or "").startswith("plot")]
+    assert plots == [a["data-plot"] for a in page.of("script") if a.get("class") == "plot-data"]
+    assert "stage-2-map-1" in plots
+    assert "stage-3-curve-1" in plots
+
+
+def test_page_is_accessible(page):
+    assert page.of("html") == [{"lang": "en"}]
+    assert all(a.get("alt") for a in page.of("img"))
+    assert all(a.get("aria-label") for a in page.of("div") if a.get("role") == "img")
+    assert all(a.get("scope") in ("row", "col") for a in page.of("th"))
+    assert len(page.ids) == len(set(page.ids))
+    targets = {a["href"][1:] for a in page.of("a")}
+    assert targets <= set(page.ids)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "A run",
+        "Problem: supernova",
+        "0.280 ± 0.060",
+        "Every stage reached its goal.",
+        "5 cells were optimised again from scratch: 2 improved",
+        "Audited cells that improved",
+        "not converged",
+        "the 95 % interval of the profile is wider",
+        "3f2a9c0d51e8",
+        "Versions: wilks 0.1.0",
+        "first pass over the grid",
+        "ProcessExecutor(n_workers=2)",
+        "1,234",
+        "failed: ValueError: bad point",
+        "The standard errors change by 12 % with the step.",
+        "The 3 optima found",
+    ],
+)
+def test_report_says(page, words):
+    assert words in page.text
+
+
+def test_disagreeing_parameters_stand_out(text):
+    assert re.search(r'<tr class="marked"><th scope="row">w <strong>', text)
+    assert not re.search(r'<tr class="marked"><th scope="row">omega_m', text)
+
+
+def test_results_that_agree_are_said_to(tmp_path):
+    text = write(tmp_path, [("Comparison", compared(disagreements=()))])
+    assert "The results agree." in text
+    assert 'class="marked"' not in text
+
+
+def test_without_plotly_the_printed_pictures_are_used(tmp_path, without_plotly):
+    text = write(tmp_path, entries())
+    page = Page(text)
+    assert "Interactive pictures need plotly: pip install 'wilks[report]'" in page.text
+    assert page.of("script") == []
+    assert page.of("noscript") == []
+    assert len(page.of("img")) >= 8
+
+
+def test_every_interactive_figure_has_a_printed_twin(page):
+    plots = [a for a in page.of("div") if (a.get("class") or "").startswith("plot")]
+    assert len(page.of("noscript")) == len(plots) == 7
+
+
+def test_words_of_the_user_are_escaped(tmp_path, without_plotly):
+    domains = wilks.Space({EVIL: wilks.Real(-3, 0, label=EVIL, unit=EVIL)})
+    nodes = np.linspace(-3, 0, 9)
+    result = examples.profile((EVIL,), (nodes,), -((nodes + 1) ** 2), best={EVIL: -1.125}, domains=domains)
+    result = replace(result, status=Status(Outcome.CONVERGED, EVIL))
+    page = Page(write(tmp_path, [(EVIL, result)], title=EVIL, log=log(EVIL)))
+    assert page.of("script") == []
+    assert page.text.count(EVIL) >= 6
+
+
+def test_data_of_the_user_cannot_end_the_script(tmp_path):
+    domains = wilks.Space(kind=wilks.Categorical([EVIL, "</script>"]))
+    result = examples.profile(("kind",), (np.arange(2.0),), -np.arange(2.0), best={"kind": EVIL}, domains=domains)
+    page = Page(write(tmp_path, [("Curve", result)]))
+    assert len(page.of("script")) == 3
+
+
+def test_same_results_give_the_same_file(tmp_path, without_plotly):
+    entry = [("Map", examples.gaussian_2d((11, 11)))]
+    assert write(tmp_path, entry) == write(tmp_path, entry)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_run_that_failed_is_reported(tmp_path, without_plotly):
+    status = Status(Outcome.ALL_FAILED, "ValueError: bad point")
+    covariance = np.full((2, 2), np.nan)
+    fit = examples.fit(covariance, status=status, log_likelihood=-np.inf, best={}, basins=None)
+    fit = replace(fit, basins=())
+    empty = examples.profile(
+        ("w",),
+        (np.linspace(-3, 0, 5),),
+        np.full(5, np.nan),
+        best={},
+        maximum=-np.inf,
+        argmax={"omega_m": np.full(5, np.nan)},
+    )
+    page = Page(write(tmp_path, [("Fit", fit), ("Curve", replace(empty, status=status))]))
+    assert "Stopped: every evaluation failed. ValueError: bad point" in page.text
+    assert "Every stage reached" not in page.text
+
+
+@pytest.mark.parametrize("make", [examples.banana, examples.two_islands, examples.discrete, examples.volume])
+def test_every_kind_of_profile_is_reported(tmp_path, make):
+    assert "main" in [tag for tag, _ in Page(write(tmp_path, [("Profile", make())])).tags]
+
+
+def test_nothing_to_report(tmp_path):
+    assert "There is no result to report." in write(tmp_path, [])
+
+
+def test_other_things_are_refused(tmp_path):
+    with pytest.raises(
+        wilks.InvalidConfigurationError, match="expected results of fit, profile or compare, got a dict"
+    ):
+        write_report(tmp_path / "report.html", [("Stage", {})], title="A run")
+    assert list(tmp_path.iterdir()) == []
