@@ -17,7 +17,7 @@ def draw_pictures(folder: RunFolder, entry: Done, *, is_new: bool) -> list[Path]
     """Draw the pictures of one result, for a result that is not new only those that are missing; return the files."""
     from wilks import plots
 
-    if not math.isfinite(entry.result.log_likelihood):
+    if entry.stage.resumable and not math.isfinite(entry.result.log_likelihood):
         return []
     drawn = []
     for suffix, draw in _pictures(entry.result):
@@ -32,6 +32,9 @@ def _pictures(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - resul
     from wilks import plots
     from wilks.plots.output import picture
 
+    if hasattr(result, "disagreements"):
+        yield "", lambda: plots.comparison(result)
+        return
     yield "", lambda: picture(result)
     if hasattr(result, "basins") and sum(basin.n_hits for basin in result.basins) > 1:
         yield " starts", lambda: plots.waterfall(result)

@@ -175,7 +175,11 @@ def _stage(config: Config, workplace: Workplace, number: int, stage: Stage, titl
     if not stage.resumable:
         with _located(config, number, stage):
             result = stage.execute(workplace)
-        return None if result is None else Done(number, stage, title, result)
+        if result is None:
+            return None
+        entry = Done(number, stage, title, result)
+        draw_pictures(workplace.folder, entry, is_new=True)
+        return entry
     terminal, key = workplace.terminal, stage.key(config.seed)
     result = _finished_before(workplace, key)
     is_new = result is None
@@ -261,8 +265,6 @@ def _summary(workplace: Workplace) -> None:
         terminal.heading(entry.title)
         if not entry.stage.resumable:
             terminal.table(entry.result.table())
-            for sentence in entry.result.disagreements:
-                terminal.line(sentence)
             continue
         if math.isfinite(entry.result.log_likelihood):
             terminal.table(entry.result.table())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from wilks.core.errors import InvalidConfigurationError
 from wilks.plots import style
 from wilks.plots.grid import clean
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from wilks.verbs.compare import Comparison
+    from wilks.verbs.compare import Comparison, Entry
 
 _PER_ROW = 3
 _DOT: dict[str, Any] = {
@@ -44,8 +44,17 @@ def comparison(compared: Comparison) -> Figure:
     -------
     Figure
         A new figure.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If no parameter has numbers for values.
     """
-    names, titles = compared.names, compared.columns
+    names, titles = drawable(compared), compared.columns
+    if not names:
+        raise InvalidConfigurationError(
+            f"comparison: expected at least one parameter with numbers for values, got {', '.join(compared.names) or 'none'}"
+        )
     across = min(len(names), _PER_ROW)
     down = math.ceil(len(names) / across)
     figure = style.Picture(figsize=(1.6 + 2.5 * across, 0.5 + down * (0.9 + 0.32 * len(titles))), layout="constrained")
@@ -72,15 +81,23 @@ def comparison(compared: Comparison) -> Figure:
     return figure
 
 
-def _draw_entry(ax: Axes, row: int, entry: dict[str, Any] | None) -> None:
+def drawable(compared: Comparison) -> tuple[str, ...]:
+    """Parameters whose values are numbers."""
+    return tuple(
+        name
+        for name in compared.names
+        if all(isinstance(entry.best, (int, float)) for entry in compared.entries[name] if entry is not None)
+    )
+
+
+def _draw_entry(ax: Axes, row: int, entry: Entry | None) -> None:
     """One line of a panel; nothing where a result does not have the parameter."""
-    if not entry:
+    if entry is None:
         return
     for key, width in _WIDTHS.items():
-        for lower, upper, open_lower, open_upper in entry[key]:
+        for lower, upper, open_lower, open_upper in getattr(entry, key):
             ax.plot([lower, upper], [row, row], color=style.LINE, linewidth=width, solid_capstyle="butt")
             for end, is_open, marker in ((lower, open_lower, "<"), (upper, open_upper, ">")):
                 if is_open:
                     ax.plot([end], [row], marker, color=style.LINE, markersize=7)
-    if np.isfinite(entry["best"]):
-        ax.plot([entry["best"]], [row], **_DOT)
+    ax.plot([entry.best], [row], **_DOT)

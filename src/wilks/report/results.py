@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 from wilks import plots
 from wilks.core.table import Table, show
 from wilks.plots import geometry
+from wilks.plots.comparison import drawable
 from wilks.plots.fits import determined
 from wilks.profiles.result import CellStatus
 from wilks.report import elements, interactive
@@ -39,10 +40,12 @@ def fit_section(fit: FitResult, artist: Artist) -> str:
     if not math.isfinite(fit.log_likelihood):
         return "".join(parts)
     parts.append(elements.table(fit.table()))
-    figures = []
+    figures: list[str] = []
     if determined(fit):
         caption = "Covariance of the fit: ellipses of the joint 68 and 95 % regions of every pair."
-        figures.append(artist.figure("covariance", caption, lambda: plots.fit_corner(fit)))
+        covariance = artist.figure("covariance", caption, lambda: plots.fit_corner(fit))
+        # Many panels need the whole width; few leave room for the starts beside them.
+        (parts if len(determined(fit)) > _PLANE else figures).append(covariance)
     if fit.basins:
         caption = "Log-likelihood that each start ended at, best first, with the number of starts per optimum."
         figures.append(artist.figure("starts", caption, lambda: plots.waterfall(fit)))
@@ -188,12 +191,12 @@ def comparison_section(compared: Comparison, artist: Artist) -> str:
     if compared.disagreements:
         head = '<p class="bad"><span aria-hidden="true">!</span> The results disagree.</p>'
         verdict = head + elements.bullets(compared.disagreements)
-    text = " ".join(compared.disagreements)
-    marked = [name for name in compared.names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    # A sentence about a parameter begins with its name.
+    marked = [name for name in compared.names if any(text.startswith(f"{name}:") for text in compared.disagreements)]
     figure = ""
-    if compared.names:
+    if drawable(compared):
         caption = (
             "Intervals of every parameter by result: thick 68 %, thin 95 %; an arrow marks an end that is not known."
         )
         figure = artist.figure("intervals", caption, lambda: plots.comparison(compared))
-    return verdict + elements.table(compared.table(), marked, caption=False) + figure
+    return verdict + elements.table(replace(compared.table(), note=""), marked, caption=False) + figure

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MAX_FAILURES = 10
 _MINUTE = 60.0
 _FINGERPRINT = 16
+_EQUAL = 1e-3  # in log-likelihood
 
 
 class Failure(Protocol):
@@ -57,7 +58,9 @@ def headline(results: list[tuple[str, Result]]) -> str:
     if not results:
         return elements.paragraph("There is no result to report.")
     problems = dict.fromkeys(result.provenance.problem for _, result in results)
-    best_title, best = max(results, key=lambda entry: entry[1].log_likelihood)
+    top = max(result.log_likelihood for _, result in results)
+    # The first of those that are as good: a later stage that repeats its best point has found nothing better.
+    best_title, best = next(entry for entry in results if entry[1].log_likelihood >= top - _EQUAL)
     parts = [elements.paragraph(f"Problem: {', '.join(problems)}", "soft")]
     if best.best:
         rows = [(name, _best_value(name, results, best), _unit(best, name)) for name in best.space.names]

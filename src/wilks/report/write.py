@@ -12,11 +12,10 @@ from wilks.report import elements, page, run
 from wilks.report.figures import Artist, plotly_source
 from wilks.report.results import comparison_section, fit_section, profile_section
 from wilks.solvers.result import FitResult
+from wilks.verbs.compare import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from wilks.verbs.compare import Comparison
 
     Entry: TypeAlias = FitResult | ProfileResult | Comparison
 
@@ -64,7 +63,7 @@ def write_report(
 
 def _content(entries: list[tuple[str, Entry]], title: str, log: run.Log | None, *, interactive: bool) -> str:
     numbered = [(f"stage-{number}", name, result) for number, (name, result) in enumerate(entries, start=1)]
-    results = [(name, result) for _, name, result in numbered if isinstance(result, Result)]
+    results: list[tuple[str, Result]] = [(name, result) for _, name, result in numbered if isinstance(result, Result)]
     parts = [(key, name, _stage(result, Artist(key, interactive))) for key, name, result in numbered]
     if log is not None:
         parts.append(("evaluations", "Evaluations", run.failures(log)))
@@ -86,8 +85,8 @@ def _stage(result: Entry, artist: Artist) -> str:
         return fit_section(result, artist)
     if isinstance(result, ProfileResult):
         return profile_section(result, artist)
-    if not hasattr(result, "disagreements"):
-        raise InvalidConfigurationError(
-            f"report: expected results of fit, profile or compare, got a {type(result).__name__}"
-        )
-    return comparison_section(result, artist)
+    if isinstance(result, Comparison):
+        return comparison_section(result, artist)
+    raise InvalidConfigurationError(
+        f"report: expected results of fit, profile or compare, got a {type(result).__name__}"
+    )

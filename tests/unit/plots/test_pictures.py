@@ -1,7 +1,7 @@
 import gc
 import sys
 import weakref
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from wilks.core.status import Outcome, Status
 from wilks.plots import geometry, style
 from wilks.profiles.regions import Interval
 from wilks.solvers.result import Basin
+from wilks.verbs.compare import Comparison, Entry
 
 ONE_D = {
     "gaussian": (examples.gaussian_1d, "omega_m"),
@@ -41,13 +42,16 @@ def comparison(**more):
     def entry(best, error, **flags):
         pieces_68 = [Interval(best - error, best + error, False, False)]
         pieces_95 = [Interval(best - 2 * error, best + 2 * error, flags.get("open_lower", False), False)]
-        return {"best": best, "intervals_68": pieces_68, "intervals_95": pieces_95, "standard_error": error}
+        return Entry(best, error, tuple(pieces_68), tuple(pieces_95))
 
     entries = {
-        "omega_m": [entry(0.3, 0.05), entry(0.33, 0.06, open_lower=True)],
-        "w": [entry(-1.0, 0.2), entry(-1.1, 0.25)],
+        "omega_m": (entry(0.3, 0.05), entry(0.33, 0.06, open_lower=True)),
+        "w": (entry(-1.0, 0.2), None),
+        "model": (Entry("flat", np.nan, (), ()), Entry("flat", np.nan, (), ())),
     }
-    return SimpleNamespace(names=tuple(entries), columns=("fit", "profile"), entries=entries, **more)
+    return Comparison(
+        tuple(entries), ("fit", "profile"), entries, (-20.0, -20.0), more.pop("disagreements", ()), **more
+    )
 
 
 @pytest.mark.parametrize("case", ONE_D)
@@ -265,6 +269,12 @@ def test_comparison_has_a_panel_per_parameter():
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["fit", "profile"]
     assert "<" in [line.get_marker() for line in figure.axes[0].lines]
     assert "<" not in [line.get_marker() for line in figure.axes[1].lines]
+
+
+def test_comparison_needs_numbers():
+    names_only = replace(comparison(), names=("model",))
+    with pytest.raises(wilks.InvalidConfigurationError, match="numbers for values, got model"):
+        plots.comparison(names_only)
 
 
 @pytest.mark.parametrize("text", ["cost in $", "$x", r"$\nonsense{$", "$$"])

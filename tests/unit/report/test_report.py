@@ -11,7 +11,6 @@ import wilks
 from tests.unit.plots import examples
 from tests.unit.plots.test_pictures import comparison
 from wilks.core.status import Outcome, Status
-from wilks.core.table import Table
 from wilks.report import write_report
 
 EVIL = "<script>alert('x')</script>\"&"
@@ -46,10 +45,11 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def compared(**more):
-    table = Table("Comparison", ("parameter", "fit", "profile"), (("omega_m", "0.3", "0.33"), ("w", "-1", "-1.1")))
-    sentences = ("w: the 95 % interval of the profile is wider than the fit says.",)
-    return comparison(**({"table": lambda: table, "disagreements": sentences} | more))
+DISAGREEMENT = "w: the 95 % interval of the profile is wider than the fit of omega_m says."
+
+
+def compared(disagreements=(DISAGREEMENT,)):
+    return comparison(disagreements=disagreements)
 
 
 def log(text="ValueError: bad point"):
@@ -147,6 +147,7 @@ def test_report_says(page, words):
 def test_disagreeing_parameters_stand_out(text):
     assert re.search(r'<tr class="marked"><th scope="row">w <strong>', text)
     assert not re.search(r'<tr class="marked"><th scope="row">omega_m', text)
+    assert text.count("is wider than the fit") == 1
 
 
 def test_results_that_agree_are_said_to(tmp_path):
@@ -225,3 +226,11 @@ def test_other_things_are_refused(tmp_path):
     ):
         write_report(tmp_path / "report.html", [("Stage", {})], title="A run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_headline_names_the_first_stage_that_found_the_best_point(tmp_path, without_plotly):
+    fit = examples.fit(log_likelihood=-20.0)
+    repeats = replace(examples.gaussian_1d(), log_likelihood=-20.0 + 1e-9)
+    better = replace(examples.gaussian_1d(), log_likelihood=-19.0)
+    assert "from “Fit”" in Page(write(tmp_path, [("Fit", fit), ("Curve", repeats)])).text
+    assert "from “Curve”" in Page(write(tmp_path, [("Fit", fit), ("Curve", better)])).text
