@@ -55,7 +55,9 @@ def test_init_then_run_as_it_is(tmp_path):
     assert len((run / "samples.csv").read_text().splitlines()) == n
     with h5py.File(run / "samples.h5") as file:
         assert file["samples"].shape == (n, 5)
-    assert project.wilks("export", "run", "--format", "csv").returncode == 1
+    answer = project.wilks("export", "run", "--format", "csv")
+    assert answer.returncode == 2
+    assert answer.stderr == "run/samples.csv: exists already; use --overwrite, or another file with --output\n"
     assert project.wilks("export", "run", "--format", "csv", "--overwrite").returncode == 0
 
 

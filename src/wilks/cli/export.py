@@ -29,7 +29,7 @@ def export_run(run: Path, format: str, output: Path | None, *, overwrite: bool) 
     Raises
     ------
     InvalidConfigurationError
-        If the format is unknown.
+        If the format is unknown, or the file exists and is not to be replaced.
     CheckpointError
         If the log cannot be read, or the file cannot be written.
     """
@@ -39,6 +39,8 @@ def export_run(run: Path, format: str, output: Path | None, *, overwrite: bool) 
         raise InvalidConfigurationError(f"--format: expected one of {', '.join(ENDINGS)}, got {format!r}")
     folder = find_folder(run)
     path = output or folder.path / f"samples{ENDINGS[format]}"
+    if path.exists() and not overwrite:
+        raise InvalidConfigurationError(f"{path}: exists already; use --overwrite, or another file with --output")
     with wilks.EvaluationLog(folder.log, read_only=True) as log:
         export(log, path, format, overwrite=overwrite)
     return path

@@ -69,7 +69,7 @@ def _show_stages(folder: RunFolder, terminal: Terminal) -> None:
     config = validate(read(folder.config))
     work = [(stage, title) for _, stage, title in numbered(config) if stage.resumable]
     finished = [title for stage, title in work if folder.is_finished(stage.key(config.seed))]
-    names = f": {', '.join(finished)}" if finished else ""
+    names = f": {'; '.join(finished)}" if finished else ""
     terminal.line(f"{len(finished)} of {counted(len(work), 'stage')} finished{names}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 from wilks.core.table import Table
@@ -25,9 +27,13 @@ class Terminal:
         self._is_terminal = self._stream.isatty()
 
     def line(self, text: str = "") -> None:
-        """Print text."""
-        if not self.quiet:
-            print(text, file=self._stream, flush=True)
+        """Print text; in a terminal it is broken between words."""
+        if self.quiet:
+            return
+        if self._is_terminal:
+            width = shutil.get_terminal_size().columns
+            text = "\n".join(textwrap.fill(line, width, break_long_words=False) for line in text.split("\n"))
+        print(text, file=self._stream, flush=True)
 
     def heading(self, text: str) -> None:
         """Print a heading."""

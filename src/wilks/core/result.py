@@ -56,7 +56,7 @@ class Provenance:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
     """What every verb returns.
 

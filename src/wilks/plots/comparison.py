@@ -53,7 +53,8 @@ def comparison(compared: Comparison) -> Figure:
     names, titles = drawable(compared), compared.columns
     if not names:
         raise InvalidConfigurationError(
-            f"comparison: expected at least one parameter with numbers for values, got {', '.join(compared.names) or 'none'}"
+            "comparison: expected at least one parameter with numbers for values, "
+            f"got {', '.join(compared.names) or 'none'}"
         )
     across = min(len(names), _PER_ROW)
     down = math.ceil(len(names) / across)

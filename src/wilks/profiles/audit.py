@@ -127,7 +127,7 @@ def upper_limit(n_improved: int, n_cells: int, power: float) -> float:
 
 
 def summarise(ledger: AuditLedger, best_values: NDArray[np.float64], shape: tuple[int, ...]) -> Audit:
-    """The ledger as it is reported; `best_values` are the values of the finished map."""
+    """Return the ledger as it is reported; `best_values` are the values of the finished map."""
     cells = np.array(ledger.cells, dtype=np.int64)
     before, found = np.array(ledger.before), np.array(ledger.found)
     gains = np.maximum(found - before, 0.0)

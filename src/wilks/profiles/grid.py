@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Categorical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -42,6 +43,8 @@ class ProfileGrid:
     nodes: tuple[NDArray[np.float64], ...]
     units: tuple[NDArray[np.float64], ...]
     unordered: tuple[bool, ...]
+    _indices: NDArray[np.int64] | None = field(default=None, repr=False, metadata={"saved": False})
+    _positions: NDArray[np.float64] | None = field(default=None, repr=False, metadata={"saved": False})
     _near: dict[tuple[int, bool], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
 
     @property
@@ -54,9 +57,24 @@ class ProfileGrid:
         """Number of cells."""
         return int(np.prod(self.shape))
 
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Position of every cell on the axes, shape (n_cells, number of axes)."""
+        if self._indices is None:
+            self._indices = np.stack(np.unravel_index(np.arange(self.n_cells), self.shape), axis=-1)
+        return self._indices
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Profiled parameters of every cell in the unit box, shape (n_cells, number of axes)."""
+        if self._positions is None:
+            columns = [axis[i] for axis, i in zip(self.units, self.indices.T, strict=True)]
+            self._positions = np.stack(columns, axis=-1)
+        return self._positions
+
     def index(self, cell: int) -> tuple[int, ...]:
         """Position of a cell on the axes."""
-        return tuple(int(i) for i in np.unravel_index(cell, self.shape))
+        return tuple(self.indices[cell].tolist())
 
     def theta(self, cell: int) -> NDArray[np.float64]:
         """Theta of the profiled parameters in a cell, shape (number of axes,)."""
@@ -64,7 +82,8 @@ class ProfileGrid:
 
     def unit(self, cell: int) -> NDArray[np.float64]:
         """The same in the unit box."""
-        return np.array([axis[i] for axis, i in zip(self.units, self.index(cell), strict=True)])
+        row: NDArray[np.float64] = self.positions[cell]
+        return row
 
     def nearest(self, unit: NDArray[np.float64]) -> int:
         """Cell nearest to a point of the unit box of the profiled parameters."""
@@ -94,13 +113,12 @@ class ProfileGrid:
 
     def around(self, cell: int, reach: int) -> list[int]:
         """Cells within `reach` steps on every axis, the cell itself left out (unordered axes: same value only)."""
-        index = self.index(cell)
-        ranges = [
-            range(i, i + 1) if unordered else range(max(0, i - reach), min(size, i + reach + 1))
-            for i, size, unordered in zip(index, self.shape, self.unordered, strict=True)
-        ]
-        cells = [int(np.ravel_multi_index(other, self.shape)) for other in itertools.product(*ranges)]
-        return [other for other in cells if other != cell]
+        found, shape = [0], self.shape
+        for i, size, unordered in zip(self.index(cell), shape, self.unordered, strict=True):
+            steps = [i] if unordered else range(max(0, i - reach), min(size, i + reach + 1))
+            found = [before * size + j for before in found for j in steps]
+        found.remove(cell)
+        return found
 
 
 def make_grid(
@@ -145,12 +163,14 @@ def _by_name(
 ) -> dict[str, int | ArrayLike | None]:
     if grid is None:
         return {}
-    if hasattr(grid, "keys"):
+    if isinstance(grid, Mapping):
         stray = [name for name in grid if name not in names]
         if stray:
-            raise InvalidConfigurationError(f"grid: {', '.join(stray)} is not profiled here; over is {', '.join(names)}")
-        return dict(grid)  # type: ignore[call-overload, no-any-return]  # it has keys
-    entries = list(grid) if not isinstance(grid, int) else [grid]  # type: ignore[arg-type]  # a sequence, else below
+            raise InvalidConfigurationError(
+                f"grid: {', '.join(map(repr, stray))} is not profiled here; over is {', '.join(names)}"
+            )
+        return dict(grid)
+    entries = [grid] if isinstance(grid, int) else list(grid)
     if len(entries) != len(names):
         raise InvalidConfigurationError(
             f"grid: expected {len(names)} entries, one for each of {', '.join(names)}, got {len(entries)}"

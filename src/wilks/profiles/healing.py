@@ -6,8 +6,8 @@ improvement floods again, and the next stage begins when nothing is left to do:
 * explore: one look at cells spread over what was not visited, with the best optimum's nuisances; promising local
   maxima are optimised, and flood if they lie in the region of interest;
 * cross: the nuisances of the other optima are offered to some cells of the region;
-* heal: every cell on the rim or inside of the region is offered the argmax of its neighbours on other branches or
-  elsewhere than its own, also of neighbours that are lower; again until a pass improves nothing;
+* heal: every cell on the rim or inside of the region is offered the argmax of its neighbours, also of lower ones,
+  where it differs from all its own by more than the smooth change from cell to cell; until a pass improves nothing;
 * audit: see `profiles.audit`; what it finds is flooded and healed like everything else.
 """
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wilks.profiles.state import MapState
 
 _MAX_LOOKS = 300
+_MAX_DIRECT_LOOKS = 10_000
 _MAX_ISLANDS = 12
 _MAX_OPTIMA = 8
 _CROSS_CELLS = 24
@@ -38,6 +39,7 @@ _MAX_PASSES = 12
 _WORTH = 0.5
 _NEAR_BEST = 3.0
 _TRIES = 20
+_OLD = 99
 
 
 def next_stage(plan: ProfileMap, state: MapState) -> None:
@@ -54,7 +56,7 @@ def next_stage(plan: ProfileMap, state: MapState) -> None:
     elif state.stage == "cross":
         state.stage, state.n_passes, state.n_improved = "heal", 0, 1
     elif state.stage == "heal":
-        if state.n_improved and state.n_passes < _MAX_PASSES and len(state.inner):
+        if state.n_improved and state.n_passes < _MAX_PASSES:
             state.n_passes, state.n_improved = state.n_passes + 1, 0
             _queue_heal(plan, state)
         else:
@@ -98,9 +100,9 @@ def advance(
 
 
 def _stride(state: MapState) -> int:
-    """Smallest spacing of a lattice with at most `_MAX_LOOKS` nodes."""
-    stride = 1
-    while math.prod(-(-size // stride) for size in state.grid.shape) > _MAX_LOOKS:
+    """Smallest spacing of a lattice with few enough nodes; without nuisance parameters a look is the whole cell."""
+    stride, most = 1, _MAX_LOOKS if len(state.inner) else _MAX_DIRECT_LOOKS
+    while math.prod(-(-size // stride) for size in state.grid.shape) > most:
         stride += 1
     return stride
 
@@ -123,6 +125,12 @@ def _positions(state: MapState, cell: int) -> list[tuple[int, int]]:
 def _begin_islands(plan: ProfileMap, state: MapState) -> None:
     """Optimise the best local maxima among the looks, as far as they come near the region of interest."""
     if not state.looks:
+        return
+    if not len(state.inner):
+        for cell, value in state.looks.items():
+            if value > plan.cut(state) and state.best_rows[cell] < 0:
+                plan.begin(state, "offer", cell, -1, state.optima[0].u, np.empty(0))
+        state.looks.clear()
         return
     stride, best = _stride(state), state.optima[0]
     promising = []
@@ -163,44 +171,85 @@ def _begin_cross(plan: ProfileMap, state: MapState) -> None:
 
 
 def _queue_heal(plan: ProfileMap, state: MapState) -> None:
-    """Offer every cell in or beside the region the solutions of all its neighbours."""
+    """Offer every cell in or beside the region what its neighbours have and it has not."""
     region = set(_region(plan, state).tolist())
-    rim = {other for cell in region for other in state.grid.neighbours(cell)}
+    rim = {other for cell in region for other in state.grid.neighbours(cell, diagonal=True)}
+    state.reach = _smooth_change(state, region | rim)
     for cell in sorted(region | rim):
         for other in state.grid.neighbours(cell, diagonal=True):
             for row in state.records.rows(other):
-                if state.records.values[row] > state.best_values[other] - _NEAR_BEST:
+                if state.records.values[row] > state.best_values[other] - _NEAR_BEST and _is_news(state, cell, row):
                     state.push(2, float(state.records.values[row]), "heal", cell, row)
 
 
-def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> None:
+def _smooth_change(state: MapState, cells: set[int]) -> dict[int, float]:
+    """For each cell, how much its argmax may differ from a neighbour's by a smooth change.
+
+    Three times the median change between neighbours around the cell, and a little.
+    """
+    arguments, rows, grid = state.records.arguments, state.best_rows, state.grid
+    links: dict[int, list[float]] = {}
+    for cell in cells:
+        near = [rows[other] for other in grid.neighbours(cell) if rows[other] >= 0] if rows[cell] >= 0 else []
+        links[cell] = np.abs(arguments[near] - arguments[rows[cell]]).max(axis=1, initial=0.0).tolist() if near else []
+    around = {cell: [cell, *grid.neighbours(cell, diagonal=True)] for cell in cells}
+    gathered = {cell: [x for other in around[cell] for x in links.get(other, [])] for cell in cells}
+    return {cell: 3.0 * float(np.median(lengths)) + 2e-3 if lengths else 0.0 for cell, lengths in gathered.items()}
+
+
+def _is_news(state: MapState, cell: int, row: int) -> bool:
+    """Is the argmax of a neighbour's solution beyond the smooth change from every solution that the cell has?"""
     records = state.records
-    label = records.root(int(records.labels[row]))
+    own = records.rows(cell)
+    if not own or not records.converged[state.best_rows[cell]]:
+        return True
+    gaps = np.abs(records.arguments[own] - records.arguments[row]).max(axis=1, initial=0.0)
+    return bool((gaps > state.reach.get(cell, 0.0)).all())
+
+
+def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> None:
+    """Start from the argmax of a neighbour's solution, carried on as it moved over the cell behind the neighbour."""
+    records = state.records
+    if not _is_news(state, cell, row):
+        return
     known = state.best_values[cell]
-    if records.row_of(cell, label) is not None and state.best_rows[cell] >= 0:
-        best_label = records.root(int(records.labels[state.best_rows[cell]]))
-        if best_label == label and records.converged[state.best_rows[cell]]:
+    if not np.isfinite(known):
+        label = records.root(int(records.labels[row]))
+        guess = predict(state.grid, records, cell, row, state.tangents[label])
+        if guess.value + 4 * guess.uncertainty < plan.cut(state):
             return
-    guess = predict(state.grid, records, cell, row, state.tangents[label])
-    if guess.value + max(guess.uncertainty, 1e-3) < known - 1e-4:
-        return
-    if records.alike(cell, guess.argument) is not None and records.converged[state.best_rows[cell]]:
-        return
+        v = guess.argument
+    else:
+        v = _carried_on(state, cell, row)
     tried = state.tried.setdefault(cell, [])
-    if any(float(np.abs(guess.argument - old).max(initial=0.0)) < 1e-3 for old in tried) or len(tried) > _TRIES:
+    if len(tried) > _TRIES or any(float(np.abs(v - old).max(initial=0.0)) < 1e-3 for old in tried):
         return
-    tried.append(guess.argument)
+    tried.append(v)
     plan.begin(
         state,
         "offer",
         cell,
-        label,
-        state.bases[label],
-        guess.argument,
-        curvature=records.curvatures[guess.nearest],
-        age=int(records.ages[guess.nearest]) + 1,
-        demand=known - _WORTH if np.isfinite(known) else -math.inf,
+        -1,
+        state.bases[int(records.labels[row])],
+        v,
+        curvature=records.curvatures[row],
+        age=_OLD,
+        demand=known - _NEAR_BEST if np.isfinite(known) else -math.inf,
     )
+
+
+def _carried_on(state: MapState, cell: int, row: int) -> NDArray[np.float64]:
+    records, shape = state.records, state.grid.shape
+    v: NDArray[np.float64] = records.arguments[row]
+    neighbour = int(records.cells[row])
+    behind = [2 * n - c for n, c in zip(state.grid.index(neighbour), state.grid.index(cell), strict=True)]
+    if all(0 <= i < size for i, size in zip(behind, shape, strict=True)):
+        for other in records.rows(int(np.ravel_multi_index(behind, shape))):
+            step = v - records.arguments[other]
+            if float(np.abs(step).max(initial=0.0)) <= state.reach.get(cell, 0.0):
+                v = np.clip(v + step, 0.0, 1.0)
+                break
+    return v
 
 
 # ---------------------------------------------------------------------- audit

@@ -45,9 +45,9 @@ def predict(
     """Predict the solution of `cell` on the branch of row `parent`; `tangent` is D, shape (m, number of axes)."""
     label = int(records.labels[parent])
     rows = _neighbours(grid, records, cell, parent, label)
-    here = np.array(grid.index(cell), dtype=float)
-    offsets = np.array([grid.index(int(c)) for c in records.cells[rows]], dtype=float) - here
-    units = np.array([grid.unit(int(c)) for c in records.cells[rows]]) - grid.unit(cell)
+    cells = records.cells[rows]
+    offsets = (grid.indices[cells] - grid.indices[cell]).astype(float)
+    units = grid.positions[cells] - grid.positions[cell]
     arguments = records.arguments[rows] - units @ tangent.T  # carried to this cell along the tangent
     weights = np.sqrt(1.0 / ((offsets**2).sum(axis=1) + 0.3))
     targets = np.column_stack([arguments, records.values[rows]])
@@ -61,9 +61,7 @@ def predict(
         return Prediction(np.clip((targets[0] + linear)[:-1], 0.0, 1.0), math.nan, math.inf, nearest)
     quadratic = _fit(offsets, change, weights, 2)
     best = targets[0] + quadratic
-    return Prediction(
-        np.clip(best[:-1], 0.0, 1.0), float(best[-1]), abs(float(quadratic[-1] - linear[-1])), nearest
-    )
+    return Prediction(np.clip(best[:-1], 0.0, 1.0), float(best[-1]), abs(float(quadratic[-1] - linear[-1])), nearest)
 
 
 def _neighbours(grid: ProfileGrid, records: Records, cell: int, parent: int, label: int) -> list[int]:

@@ -74,7 +74,9 @@ def wilks_depth(confidence: float, n_parameters: int) -> float:
     from scipy.special import gammaincinv  # noqa: PLC0415 - scipy loads on use
 
     if not 0 < confidence < 1:
-        raise InvalidConfigurationError(f"confidence: expected a number between 0 and 1, such as 0.95, got {confidence!r}")
+        raise InvalidConfigurationError(
+            f"confidence: expected a number between 0 and 1, such as 0.95, got {confidence!r}"
+        )
     return float(gammaincinv(n_parameters / 2, confidence))  # half the chi-squared quantile
 
 
@@ -99,6 +101,8 @@ def intervals(
     domain
         The parameter's domain: a real parameter is interpolated on its scale, any other is not.
     """
+    if not np.isfinite(maximum):
+        return []
     inside = profile >= maximum - depth
     if domain.n_values is not None:
         return [Interval(float(x), float(x), False, False) for x in nodes[inside]] if inside.any() else []
@@ -137,6 +141,43 @@ def _crossing(
     target = np.sqrt(2 * depth)
     fraction = (target - root[inner]) / (root[outer] - root[inner])
     return float(position[inner] + fraction * (position[outer] - position[inner])), False
+
+
+def ridge(surface: NDArray[np.float64], positions: list[NDArray[np.float64]], ordered: list[bool]) -> float:
+    """Maximum of a map over all its axes, between the nodes by a parabola along each ordered axis.
+
+    Parameters
+    ----------
+    surface
+        Values, NaN where not known.
+    positions
+        Nodes of each axis.
+    ordered
+        For each axis: may one look between its nodes?
+
+    Examples
+    --------
+    >>> x = np.array([-1.0, 0.0, 1.0])
+    >>> round(ridge(-((x - 0.25) ** 2), [x], [True]), 12)
+    0.0
+    """
+    if not np.isfinite(surface).any():
+        return float("nan") if np.isnan(surface).all() else float("-inf")
+    peak = np.unravel_index(int(np.nanargmax(surface)), surface.shape)
+    best = float(surface[peak])
+    gain = 0.0
+    for axis, x in enumerate(positions):
+        at = int(peak[axis])
+        if not ordered[axis] or not 0 < at < len(x) - 1:
+            continue
+        line = np.moveaxis(surface, axis, 0)[at - 1 : at + 2, *np.delete(peak, axis)]
+        left, right = x[at - 1] - x[at], x[at + 1] - x[at]
+        slope_left, slope_right = (line[0] - best) / left, (line[2] - best) / right
+        bend = (slope_right - slope_left) / (right - left)
+        slope = slope_left - bend * left
+        if np.isfinite(bend) and bend < 0:
+            gain += -0.25 * slope**2 / bend
+    return best + gain
 
 
 def contours(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -24,11 +25,9 @@ class CellStatus(IntEnum):
     """Never begun: it lies away from the region of interest."""
     CONVERGED = 1
     """Optimised over the nuisance parameters to the tolerance."""
-    ACCEPTED = 2
-    """Evaluated at the predicted argmax, and the value agreed with the prediction."""
-    NOT_CONVERGED = 3
+    NOT_CONVERGED = 2
     """Its optimisation ended without reaching the tolerance; the value is a lower limit."""
-    FAILED = 4
+    FAILED = 3
     """No finite value was found in it."""
 
 
@@ -83,7 +82,7 @@ class Audit:
         )
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ProfileResult(Result):
     """The result of `wilks.profile`.
 
@@ -118,13 +117,16 @@ class ProfileResult(Result):
     roi_threshold: float
 
     def profile_of(self, name: str) -> NDArray[np.float64]:
-        """Profile log-likelihood of one profiled parameter at its nodes: the maximum over the other axes."""
+        """Profile log-likelihood of one profiled parameter at its nodes: the maximum over the other axes.
+
+        Between the nodes of the other axes the maximum is that of the parabola through the best node and its two
+        neighbours, so the ridge of a map is followed; a profile over this parameter alone is more exact.
+        """
         axis = self._axis(name)
-        others = tuple(i for i in range(len(self.over)) if i != axis)
-        filled = np.where(np.isnan(self.log_likelihood_map), -np.inf, self.log_likelihood_map)
-        best = filled.max(axis=others) if others else filled
-        visited = (~np.isnan(self.log_likelihood_map)).any(axis=others) if others else ~np.isnan(self.log_likelihood_map)
-        return np.where(visited, best, np.nan)
+        surface = np.moveaxis(self.log_likelihood_map, axis, 0)
+        positions = [self.space[n].to_unit(self.axes[n]) for n in self.over if n != name]
+        ordered = [self.space[n].n_values is None for n in self.over if n != name]
+        return np.array([regions.ridge(part, positions, ordered) for part in surface])
 
     def _axis(self, name: str) -> int:
         if name not in self.over:
@@ -146,10 +148,11 @@ class ProfileResult(Result):
         """
         depth = regions.wilks_depth(confidence, 1)
         self._check_depth(depth, confidence)
-        domain = self.space[name]
-        return regions.intervals(
-            self.axes[name], self.profile_of(name), self.best_on_axis(name), self.log_likelihood, depth, domain
-        )
+        curve = self.profile_of(name)
+        if not self.best:
+            return []
+        best = self.best_on_axis(name)
+        return regions.intervals(self.axes[name], curve, best, self.log_likelihood, depth, self.space[name])
 
     def best_on_axis(self, name: str) -> float:
         """Position of the best point on an axis (theta)."""
@@ -164,12 +167,14 @@ class ProfileResult(Result):
             If there are not exactly two profiled parameters, or the region of interest is too shallow.
         """
         if len(self.over) != 2:  # a contour is a line in a plane
-            raise InvalidConfigurationError(f"contours need two profiled parameters, this profile has {len(self.over)}")
+            raise InvalidConfigurationError(f"contours need two profiled parameters, here are {len(self.over)}")
         depth = regions.wilks_depth(confidence, 2)
         self._check_depth(depth, confidence)
+        if not self.best:
+            return []
         x, y = self.over
-        domains = (self.space[x], self.space[y])
-        return regions.contours((self.axes[x], self.axes[y]), self.log_likelihood_map, self.log_likelihood, depth, domains)
+        axes, domains = (self.axes[x], self.axes[y]), (self.space[x], self.space[y])
+        return regions.contours(axes, self.log_likelihood_map, self.log_likelihood, depth, domains)
 
     def _check_depth(self, depth: float, confidence: float) -> None:
         if depth > self.roi_threshold:
@@ -180,11 +185,14 @@ class ProfileResult(Result):
 
     def table(self) -> Table:
         """Intervals of every profiled parameter at 68 and 95 % confidence."""
+        if not self.best:
+            return Table("Profile: no finite log-likelihood was found", ("parameter",), tuple((n,) for n in self.over))
         rows = []
         for name in self.over:
             cells = [self._interval_text(name, level) for level in (0.68, 0.95)]
             rows.append((name, show(self.best[name]), *cells, self.space[name].unit))
-        return Table(f"Profile: log-likelihood {self.log_likelihood:.6g}", ("parameter", "best", "68 %", "95 %", ""), tuple(rows))
+        title = f"Profile: log-likelihood {self.log_likelihood:.6g}"
+        return Table(title, ("parameter", "best", "68 %", "95 %", ""), tuple(rows))
 
     def _interval_text(self, name: str, confidence: float) -> str:
         if regions.wilks_depth(confidence, 1) > self.roi_threshold:
@@ -194,7 +202,8 @@ class ProfileResult(Result):
     def summary(self) -> str:
         """Sentences about the map and its audit."""
         counts = ", ".join(
-            f"{int((self.cell_status == status).sum())} {status.name.lower().replace('_', ' ')}" for status in CellStatus
+            f"{int((self.cell_status == status).sum())} {status.name.lower().replace('_', ' ')}"
+            for status in CellStatus
         )
         audit = self.audit.summary() if self.audit else "The map was not audited."
         return f"{int(self.in_roi.sum())} of {self.in_roi.size} cells in the region of interest ({counts}). {audit}"
@@ -206,4 +215,5 @@ class ProfileResult(Result):
     def _repr_html_(self) -> str:
         from wilks.plots import picture_html  # noqa: PLC0415 - matplotlib loads on use
 
-        return f"<p>{self.status.message}</p>{self.table().html()}<p>{self.summary()}</p>{picture_html(self)}"
+        status, summary = html.escape(self.status.message), html.escape(self.summary())
+        return f"<p>{status}</p>{self.table().html()}<p>{summary}</p>{picture_html(self)}"

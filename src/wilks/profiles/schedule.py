@@ -178,9 +178,7 @@ class ProfileMap:
         state.pending.append((state.records.root(label), cell))
         self.enter(state, job)
 
-    def new_branch(
-        self, state: MapState, base: NDArray[np.float64], tangent: NDArray[np.float64] | None = None
-    ) -> int:
+    def new_branch(self, state: MapState, base: NDArray[np.float64], tangent: NDArray[np.float64] | None = None) -> int:
         """Make a label for a branch whose discrete coordinates are those of `base`."""
         label = state.records.new_label()
         state.bases.append(base.copy())
@@ -265,13 +263,24 @@ class ProfileMap:
                 self._drop(state, number)
                 return
         if len(job.ascent.points):
-            self.request(state, number, job.ascent.points)
+            if self._comes_to_known(state, job):
+                self._drop(state, number)
+            else:
+                self.request(state, number, job.ascent.points)
             return
         self._drop(state, number)
         if job.cell < 0:
             self._end_optimum(state, job)
         else:
             self.finish_cell(state, job)
+
+    def _comes_to_known(self, state: MapState, job: Job) -> bool:
+        """Is the next trial point of an offered argmax a solution that the cell has already?"""
+        ascent = job.ascent
+        if job.kind != "offer" or ascent.stage != "trial":
+            return False
+        row = state.records.alike(job.cell, ascent.points[0])
+        return row is not None and bool(state.records.values[row] >= ascent.value)
 
     def _drop(self, state: MapState, number: int) -> None:
         job = state.jobs.pop(number)
@@ -334,7 +343,8 @@ class ProfileMap:
         if value > state.best:
             state.best, state.best_u = value, self.full_point(state, cell, row)
         if value > self.cut(state) and value > state.best_values[cell] - MARGIN:
-            for other in state.grid.neighbours(cell):
+            # Without nuisance parameters a cell costs one evaluation: corners too, so that no thin region is lost.
+            for other in state.grid.neighbours(cell, diagonal=not len(state.inner)):
                 state.push(0, value, "extend", other, row)
 
     def full_point(self, state: MapState, cell: int, row: int) -> NDArray[np.float64]:

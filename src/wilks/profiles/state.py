@@ -106,6 +106,7 @@ class MapState:
     n_passes: int = 0
     n_improved: int = 0
     n_better_optima: int = 0
+    reach: dict[int, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def push(self, rank: int, priority: float, kind: str, cell: int, row: int) -> None:

@@ -11,7 +11,9 @@ start finds an optimum of interest that is not known is estimated as (Boender an
 
 .. math:: p = \frac{w (w + 1)}{N (N - 1)}                                                                      (1)
 
-and the search ends when it is small.
+and the search ends when it is small. Before that, the best optima are scanned: each coordinate in turn is moved from
+end to end with the others held, and every other local maximum on such a line starts an ascent too. That finds the
+combinations of basins of nearly separable problems, for which random starts would need thousands of ascents.
 """
 
 from __future__ import annotations
@@ -26,6 +28,15 @@ from wilks.core.proposal import Phase
 from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
 from wilks.loop.requests import Request, Requests, in_unit
+from wilks.searchers.basins import (
+    MAX_COMBINATIONS,
+    BasinRecord,
+    cover_combinations,
+    same_basin,
+    same_discrete,
+    scan_peaks,
+    scan_points,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,30 +52,16 @@ _CAP, _CAP_PER_DIMENSION = 40, 12
 _EMPTY_BATCHES = 25
 _MAX_ROUNDS = 4
 _GAIN_LEFT = 1e-6
-_MAX_COMBINATIONS = 64
-
-
-@dataclass
-class BasinRecord:
-    """An optimum in the unit box, shape (dimension,); matrices are over the continuous coordinates (m of them)."""
-
-    u: NDArray[np.float64]
-    value: float
-    curvature: NDArray[np.float64]
-    gradient: NDArray[np.float64]
-    n_hits: int
-    converged: bool
-    reason: str
-    polished: bool = False
-    measured: NDArray[np.float64] | None = None
-    curvature_error: float = math.nan
-    promise: float = math.nan
-    rounds: int = 0
+_MAX_SCANNED = 16
 
 
 @dataclass
 class Job:
-    """One thing that is under way: an ascent from a start, the polish of a basin, or its second derivatives."""
+    """One thing that is under way.
+
+    `kind` is ``"start"`` (an ascent from a random or given start), ``"peak"`` (one from a scan), ``"polish"``,
+    ``"measure"`` (second derivatives) or ``"scan"``; the last three belong to the basin of number `basin`.
+    """
 
     kind: str
     base: NDArray[np.float64]
@@ -89,6 +86,7 @@ class MultiStartState:
     n_started: int = 0
     n_aborted: int = 0
     n_data: int = 0
+    n_scans: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,7 @@ class MultiStart:
         if state.stage != "done":
             return None
         if not state.basins:
-            return Status(
-                Outcome.NOT_CONVERGED, f"None of {state.n_started} starts has a finite log-likelihood."
-            )
+            return Status(Outcome.NOT_CONVERGED, f"None of {state.n_started} starts has a finite log-likelihood.")
         best = state.basins[0]
         text = f"{state.n_started} starts, {len(state.basins)} {'basin' if len(state.basins) == 1 else 'basins'}."
         if best.converged:
@@ -163,7 +159,9 @@ class MultiStart:
     def _next_stage(self, state: MultiStartState) -> None:
         """Batch, polish, measure, and again: a measured basin tells later ascents where they are going."""
         if state.stage == "ascend":
-            if self._wants_batch(state):
+            if self._begin_scan(state):
+                state.stage = "polish"
+            elif self._wants_batch(state):
                 self._begin_batch(state)
                 state.stage = "polish"
             else:
@@ -190,7 +188,7 @@ class MultiStart:
 
         n = state.space.dimension
         sizes = [state.space[name].n_values or 1 for name in state.space.free]
-        combinations = math.prod(sizes) if math.prod(sizes) <= _MAX_COMBINATIONS else _MAX_COMBINATIONS
+        combinations = min(math.prod(sizes), MAX_COMBINATIONS)
         size = max(_BATCH, n, combinations)
         if self.n_starts is not None:
             size = min(size, self.n_starts - max(0, state.n_started - len(state.given)))
@@ -198,7 +196,7 @@ class MultiStart:
         if size > 0:
             generator = keyed_generator(state.seed, 1, state.n_batches)
             design = qmc.LatinHypercube(n, rng=generator).random(size)
-            _cover_combinations(design, sizes)
+            cover_combinations(design, sizes)
         starts = np.concatenate([state.given, design]) if state.n_batches == 0 else design
         state.n_batches += 1
         state.n_started += len(starts)
@@ -223,11 +221,15 @@ class MultiStart:
             del state.jobs[request.owner]
             self._measured(state, job.basin, request.values, payloads)
             return
+        if job.kind == "scan":
+            del state.jobs[request.owner]
+            self._scanned(state, job, request.values)
+            return
         solver = self.polisher if job.kind == "polish" else self.local
         if payloads is not None and payloads[0] is not None:
             state.n_data = len(payloads[0])
         job.ascent = solver.advance(job.ascent, request.values, payloads)
-        if job.kind == "start" and len(job.ascent.points) and self._joins_known(state, job):
+        if job.kind in ("start", "peak") and len(job.ascent.points) and self._joins_known(state, job):
             del state.jobs[request.owner]
         elif len(job.ascent.points):
             self._request(state, request.owner, job.ascent.points, Phase.GLOBAL)
@@ -248,10 +250,10 @@ class MultiStart:
             if (
                 q < 4  # within the reach of the model: less than three standard errors
                 and abs(basin.value - q - ascent.value) < 0.15 * q + 1e-3
-                and _same_discrete(state, job.base, basin.u)
+                and same_discrete(state.columns, job.base, basin.u)
                 and float(e @ np.linalg.solve(basin.curvature, e)) < 0.2 * q + 1e-4
             ):
-                basin.n_hits += 1
+                basin.n_hits += job.kind == "start"
                 state.n_aborted += 1
                 return True
         return False
@@ -262,19 +264,20 @@ class MultiStart:
             return
         u = job.base.copy()
         u[state.columns] = ascent.u
-        found = BasinRecord(u, ascent.value, ascent.curvature, ascent.gradient, 1, ascent.converged, ascent.reason)
+        hits = int(job.kind == "start")
+        found = BasinRecord(u, ascent.value, ascent.curvature, ascent.gradient, hits, ascent.converged, ascent.reason)
         if job.kind == "polish":
             old = state.basins[job.basin]
-            found.n_hits, found.polished, found.rounds = old.n_hits, True, old.rounds
+            found.n_hits, found.polished, found.rounds, found.scanned = old.n_hits, True, old.rounds, old.scanned
             found.measured = old.measured if np.array_equal(old.u, u) else None
             state.basins[job.basin] = found
             return
         for basin in state.basins:
-            if _same(state, basin, found):
-                hits = basin.n_hits + 1
+            if same_basin(state.columns, basin, found):
+                hits, scanned = basin.n_hits + hits, basin.scanned
                 if found.value > basin.value:
                     vars(basin).update(vars(found))
-                basin.n_hits = hits
+                basin.n_hits, basin.scanned = hits, scanned
                 break
         else:
             state.basins.append(found)
@@ -284,11 +287,12 @@ class MultiStart:
         """Polished basins may turn out to be one."""
         kept: list[BasinRecord] = []
         for basin in sorted(state.basins, key=lambda basin: -basin.value):
-            twin = next((other for other in kept if _same(state, other, basin)), None)
+            twin = next((other for other in kept if same_basin(state.columns, other, basin)), None)
             if twin is None:
                 kept.append(basin)
             else:
                 twin.n_hits += basin.n_hits
+                twin.scanned = twin.scanned or basin.scanned
         state.basins = kept
 
     def _chosen(self, state: MultiStartState) -> list[int]:
@@ -296,6 +300,27 @@ class MultiStart:
 
     def _unpolished(self, state: MultiStartState) -> list[int]:
         return [i for i in self._chosen(state) if not state.basins[i].polished] if state.basins else []
+
+    def _begin_scan(self, state: MultiStartState) -> bool:
+        """Scan the best optimum of interest that was not scanned; only where the number of starts is not prescribed."""
+        if self.n_starts is not None or not len(state.columns):
+            return False
+        todo = [i for i in self._chosen(state) if not state.basins[i].scanned] if state.basins else []
+        if not todo or (todo[0] > 0 and state.n_scans >= _MAX_SCANNED):
+            return False
+        basin = state.basins[todo[0]]
+        basin.scanned = True
+        state.n_scans += 1
+        state.jobs[state.next_owner] = Job("scan", basin.u, None, todo[0])
+        self._request(state, state.next_owner, scan_points(basin.u[state.columns]), Phase.GLOBAL)
+        state.next_owner += 1
+        return True
+
+    def _scanned(self, state: MultiStartState, job: Job, values: NDArray[np.float64]) -> None:
+        """Start ascents from the local maxima on the lines of a scan, but for the one of the basin itself."""
+        lowest = state.basins[0].value - 3.0 * max(self.depth, 4.0) - 2.0
+        for v in scan_peaks(job.base[state.columns], values, lowest):
+            self._begin(state, Job("peak", job.base, self.local.start(v)))
 
     def _begin_polish(self, state: MultiStartState) -> bool:
         todo = self._unpolished(state)
@@ -341,35 +366,3 @@ class MultiStart:
         gain = max(found.promise, float(values.max()) - basin.value)
         if gain > _GAIN_LEFT and basin.rounds < _MAX_ROUNDS:
             basin.polished, basin.measured = False, None
-
-
-def _cover_combinations(design: NDArray[np.float64], sizes: list[int]) -> None:
-    """Make the rows of a design go through the combinations of the discrete coordinates."""
-    discrete = [column for column, size in enumerate(sizes) if size > 1]
-    if not discrete or math.prod(sizes) > _MAX_COMBINATIONS:
-        return
-    for row in range(len(design)):
-        rest = row
-        for column in discrete:
-            design[row, column] = (rest % sizes[column] + 0.5) / sizes[column]
-            rest //= sizes[column]
-
-
-def _same_discrete(state: MultiStartState, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    mask = np.ones(len(one), dtype=bool)
-    mask[state.columns] = False
-    return bool(np.array_equal(one[mask], other[mask]))
-
-
-def _same(state: MultiStartState, one: BasinRecord, other: BasinRecord) -> bool:
-    """Do two ends of ascents belong to one optimum?"""
-    better, worse = (one, other) if one.value >= other.value else (other, one)
-    if not _same_discrete(state, one.u, other.u):
-        return False
-    d = (one.u - other.u)[state.columns]
-    if not len(d) or float(np.abs(d).max()) < 1e-4:
-        return True
-    q = 0.5 * float(d @ better.curvature @ d)
-    gap = better.value - worse.value
-    # Close by, or on the way up a parabola that is known: there the gap is what the parabola says.
-    return (q < 0.05 and gap < 0.02) or (q < 1.0 and abs(gap - q) < 0.15 * q + 1e-3)

@@ -2,9 +2,11 @@ r"""The best step of a concave quadratic model within bounds, by a true active s
 
 .. math:: \max_p \; g^T p - \tfrac12 p^T B p \quad \mbox{with} \quad l \le p \le u                            (1)
 
-B is positive definite. A free step that leaves the bounds is never cut back componentwise: the coordinate that leaves
-the furthest is put on its bound and the others are solved again with the coupling to it; at the end a coordinate
-whose multiplier has the wrong sign is released (Nocedal and Wright 2006, section 16.5).
+B is positive definite and the origin lies within the bounds. The primal active-set method (Nocedal and Wright 2006,
+algorithm 16.3) walks through feasible points: towards the maximum over the coordinates that are free, up to the first
+bound in the way, which then holds its coordinate; where no bound is in the way, the held coordinate whose multiplier
+has the wrong sign by most is released. The model rises with every move, so the end is the maximum of (1): a free step
+is never cut back componentwise.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    Maximise = Callable[[NDArray[np.bool_], NDArray[np.float64]], NDArray[np.float64]]
+    Pull = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+_ROUNDING = 1e-12
 
 
 def box_step(
@@ -31,41 +40,63 @@ def box_step(
     >>> step.tolist(), held.tolist()
     ([0.25, 1.0], [True, False])
     """
+    if len(gradient) == 1:  # one coordinate: cutting back is exact
+        free_step = gradient[0] / curvature[0, 0]
+        step = min(max(free_step, lower[0]), upper[0])
+        return np.array([step]), np.array([step != free_step])
+
+    def maximise(free: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.float64]:
+        if free.all():
+            return np.linalg.solve(curvature, gradient)
+        right = gradient[free] - curvature[np.ix_(free, ~free)] @ step[~free]
+        return np.linalg.solve(curvature[np.ix_(free, free)], right)
+
+    return active_set_step(gradient, maximise, lambda step: gradient - curvature @ step, lower, upper)
+
+
+def active_set_step(
+    gradient: NDArray[np.float64],
+    maximise: Maximise,
+    pull: Pull,
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Solve (1) for a model that is given by what one can do with it.
+
+    Parameters
+    ----------
+    gradient
+        Of the model at the origin, shape (m,).
+    maximise
+        ``maximise(free, step)``: values of the free coordinates that maximise the model, the others staying where
+        they are in `step`.
+    pull
+        Gradient of the model at a step.
+    lower, upper
+        Bounds, lower <= 0 <= upper.
+    """
     m = len(gradient)
-    if m == 1:  # one coordinate: cutting back is exact
-        free = gradient[0] / curvature[0, 0]
-        step = min(max(free, lower[0]), upper[0])
-        return np.array([step]), np.array([step != free])
     held = ((lower >= 0) & (gradient < 0)) | ((upper <= 0) & (gradient > 0))
-    step = np.where(held, np.where(gradient < 0, lower, upper), 0.0)
-    for _ in range(3 * m + 3):
-        _solve_free(step, held, gradient, curvature)
-        outside = np.maximum(lower - step, step - upper)
-        worst = int(np.argmax(np.where(held, -np.inf, outside)))
-        if not held[worst] and outside[worst] > 1e-14:  # rounding of the unit box
-            step[worst] = lower[worst] if step[worst] < lower[worst] else upper[worst]
-            held[worst] = True
-            continue
-        pull = gradient - curvature @ step  # multiplier of a held coordinate
-        inwards = np.where(step <= lower, pull, -pull)
-        release = int(np.argmax(np.where(held, inwards, -np.inf)))
-        if not held[release] or inwards[release] <= 1e-12 * (1 + abs(gradient[release])):
+    step = np.zeros(m)
+    for _ in range(10 * m + 10):  # far more than it takes; rounding could make it go round in circles
+        free = ~held
+        if free.any():
+            move = np.zeros(m)
+            move[free] = maximise(free, step) - step[free]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = np.where(move > 0, (upper - step) / move, np.where(move < 0, (lower - step) / move, np.inf))
+            first = int(np.argmin(room))
+            if room[first] < 1.0:
+                step = step + max(float(room[first]), 0.0) * move
+                step[first] = upper[first] if move[first] > 0 else lower[first]
+                held[first] = True
+                continue
+            step = step + move
+        slopes = pull(step)
+        inwards = np.where(held, np.where(step <= lower, slopes, -slopes), -np.inf)
+        inwards[held & (lower >= upper)] = -np.inf  # no room at all
+        release = int(np.argmax(inwards))
+        if inwards[release] <= _ROUNDING * (1.0 + abs(float(gradient[release]))):
             break
         held[release] = False
     return np.clip(step, lower, upper), held
-
-
-def _solve_free(
-    step: NDArray[np.float64],
-    held: NDArray[np.bool_],
-    gradient: NDArray[np.float64],
-    curvature: NDArray[np.float64],
-) -> None:
-    """Solve for the free coordinates in place, those held staying where they are."""
-    if not held.any():
-        step[:] = np.linalg.solve(curvature, gradient)
-        return
-    free = ~held
-    if free.any():
-        right = gradient[free] - curvature[np.ix_(free, held)] @ step[held]
-        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], right)

@@ -1,7 +1,15 @@
-"""Second derivatives at an optimum: the stencil, the repair of what is not positive definite, and what it costs to trust.
+r"""Second derivatives at an optimum: the stencil, the repair of what is not positive definite, and a check.
 
 Steps are a tenth of a standard error (from the curvature known so far), so that the parabola is measured where it
 matters and rounding does not: the log-likelihood changes by 0.005 over a step.
+
+The check: with C the inverse of the curvature B, the straight line of parameter i, which a parabola's profile follows,
+leads one standard error away to
+
+.. math:: u \pm C e_i / \sqrt{C_{ii}}                                                                          (1)
+
+where a parabola has fallen by 1/2. The root of the ratio of that fall and the one that is found is what the standard
+error would have to be multiplied with to be right there.
 """
 
 from __future__ import annotations
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 _SIGMAS = 0.1
 _SMALLEST, _LARGEST = 1e-6, 0.05
 _FLOOR = 1e-12
+_TESTED = 0.01  # fall of the log-likelihood: enough to see, however small the likelihood's noise
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Curvature:
     matrix
         Minus its Hessian, shape (m, m), as measured: not necessarily positive definite.
     error
-        Largest relative change of a standard error when the diagonal is measured with twice the step.
+        Largest relative error of a standard error one standard error away, see (1).
     positive
         `matrix` made positive definite.
     promise
@@ -64,11 +73,9 @@ def measuring_steps(curvature: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def hessian_points(u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points to evaluate: the full stencil, then two more per coordinate at twice the step, shape (k, m)."""
+    """Points to evaluate: the full stencil, then those of `parabola_points`, shape (k, m)."""
     stencil = HessianStencil.around(u, measuring_steps(curvature))
-    wide = _wide_steps(stencil)
-    every = np.arange(len(u))
-    return np.concatenate([stencil.points, shifted(u, wide, every), shifted(u, -wide, every)])
+    return np.concatenate([stencil.points, parabola_points(u, curvature)])
 
 
 def hessian_from(
@@ -76,20 +83,43 @@ def hessian_from(
 ) -> Curvature:
     """Put the values at `hessian_points` together."""
     stencil = HessianStencil.around(u, measuring_steps(curvature))
-    m, k = len(u), len(stencil.points)
-    gradient, hessian = stencil.derivatives(centre, values[:k])
-    wide = _wide_steps(stencil)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        second = (values[k : k + m] - 2 * centre + values[k + m :]) / wide**2
-        ratio = np.sqrt(np.abs(np.diag(hessian) / second))
-    ratio = ratio[(stencil.sided == 0) & (wide > 0)]
-    error = float(np.max(np.abs(ratio - 1))) if len(ratio) and np.isfinite(ratio).all() else float("nan")
+    k = len(stencil.points)
+    with np.errstate(invalid="ignore"):
+        gradient, hessian = stencil.derivatives(centre, values[:k])
+    error = parabola_error(u, centre, gradient, -hessian, (parabola_points(u, curvature), values[k:]))
     return measured(u, gradient, -hessian, error)
 
 
-def _wide_steps(stencil: HessianStencil) -> NDArray[np.float64]:
-    room = np.minimum(stencil.u, 1.0 - stencil.u)
-    return np.minimum(2 * stencil.steps, room)
+def parabola_points(u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (1), both ways for every coordinate and no further than the edge of the box, shape (2 m, m)."""
+    covariance = np.linalg.inv(repaired(curvature))
+    lines = covariance / np.sqrt(np.diag(covariance))
+    both = np.concatenate([lines.T, -lines.T])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(both > 0, (1.0 - u) / both, np.where(both < 0, -u / both, np.inf))
+    return np.clip(u + np.minimum(room.min(axis=1, initial=1.0), 1.0)[:, None] * both, 0.0, 1.0)
+
+
+def parabola_error(
+    u: NDArray[np.float64],
+    centre: float,
+    gradient: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    answers: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> float:
+    """Largest relative error of the parabola at the points and values in `answers`; NaN if none is far enough away.
+
+    Infinite where the log-likelihood does not fall, or is minus infinity.
+    """
+    moves, values = answers[0] - u, answers[1]
+    promised = 0.5 * np.einsum("ki,ij,kj->k", moves, matrix, moves)
+    fall = centre + moves @ gradient - values
+    tested = promised > _TESTED
+    if not tested.any():
+        return float("nan")
+    with np.errstate(divide="ignore"):
+        ratio = np.sqrt(promised[tested] / np.maximum(fall[tested], 0.0))
+    return float(np.where(ratio > 0, np.abs(ratio - 1.0), np.inf).max())
 
 
 def repaired(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -194,7 +194,9 @@ def _of_parameter(name: str, one: tuple[str, Entry | None], other: tuple[str, En
         return []
     for who, entry in (one, other):
         if entry is not None and len(entry.intervals_68) > 1:
-            return [f"{name}: the 68 % set of the {who} has {len(entry.intervals_68)} pieces, a standard error has one."]
+            return [
+                f"{name}: the 68 % set of the {who} has {len(entry.intervals_68)} pieces, a standard error has one."
+            ]
     scale = np.nanmin([0.5 * (e.intervals_68[0].upper - e.intervals_68[0].lower) for e in (a, b)])
     gaps = {
         end: getattr(b.intervals_68[0], end) - getattr(a.intervals_68[0], end)

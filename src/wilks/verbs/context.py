@@ -23,6 +23,7 @@ from wilks.evaluation.executors import as_executor
 from wilks.loop.drive import Callback, Outcomes, Watch, drive
 from wilks.loop.progress import Progress
 from wilks.loop.stopping import StoppingRule, as_rules
+from wilks.searchers.basins import MAX_COMBINATIONS
 from wilks.store.log import EvaluationLog
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from wilks.core.parameter import Value
 
     Start = Result | Mapping[str, Value] | Sequence[Mapping[str, Value]] | None
-
-_MAX_COMBINATIONS = 64
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,10 @@ def check_discrete(problem: Problem, verb: str, besides: Sequence[str] = ()) -> 
     sizes = {name: space[name].n_values for name in space.free if name not in besides}
     discrete = {name: size for name, size in sizes.items() if size is not None}
     n = math.prod(discrete.values())
-    if n > _MAX_COMBINATIONS:
+    if n > MAX_COMBINATIONS:
         raise InvalidProblemError(
             f"{verb}: the discrete parameters {', '.join(discrete)} have {n} combinations, and each would need local "
-            f"ascents of its own (at most {_MAX_COMBINATIONS} are gone through); fix some of them with problem.fix(...)"
+            f"ascents of its own (at most {MAX_COMBINATIONS} are gone through); fix some of them with problem.fix(...)"
         )
 
 

@@ -11,7 +11,8 @@ from wilks.core.errors import FitFailedError, InvalidConfigurationError
 from wilks.core.problem import LikelihoodProblem, ResidualProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
-from wilks.searchers.multistart import BasinRecord, MultiStart, MultiStartState
+from wilks.searchers.basins import BasinRecord
+from wilks.searchers.multistart import MultiStart, MultiStartState
 from wilks.solvers.covariance import Uncertainty, uncertainty
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _LOCAL_TOLERANCE = 1e-3
 _POLISH_TOLERANCE = 1e-9
+_RESIDUAL_TOLERANCE = 1e-15  # rounding sets the limit
 _CURVATURE_TRUST = 0.1
 _UNDISCOVERED = 0.05
 
@@ -119,7 +121,7 @@ def fit(
 def local_solvers(problem: Problem) -> tuple[LocalSolver, LocalSolver]:
     """Return the solver of the ascents and the one of the polish that fit the kind of problem."""
     if isinstance(problem, ResidualProblem):
-        return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_POLISH_TOLERANCE)
+        return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_RESIDUAL_TOLERANCE, accurate=True)
     use_gradient = isinstance(problem, LikelihoodProblem) and problem.gradient is not None
     return QuasiNewton(_LOCAL_TOLERANCE, 200, use_gradient), QuasiNewton(_POLISH_TOLERANCE, 400, use_gradient)
 
@@ -192,9 +194,7 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
         covariance=sigma,
         quality=quality,
         at_bounds=at_bounds,
-        basins=tuple(
-            Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in state.basins
-        ),
+        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in state.basins),
         chi_squared=chi_squared,
         dof=dof,
     )
@@ -225,9 +225,7 @@ def _quality(
         for name, side in zip(names, found.held, strict=True)
         if side
     ]
-    warnings += [
-        f"The likelihood does not determine {' and '.join(d)} within the box: flat direction." for d in flat
-    ]
+    warnings += [f"The likelihood does not determine {' and '.join(d)} within the box: flat direction." for d in flat]
     if found.saddle:
         warnings.append("The log-likelihood still rises to both sides in some direction: this is no maximum.")
     if best.curvature_error > _CURVATURE_TRUST:

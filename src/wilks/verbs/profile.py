@@ -156,7 +156,7 @@ def _map(
     state = outcomes.state
     detail = (
         f"{cell_solver.name}; flood over {int((state.best_rows >= 0).sum())} cells from {len(optima)} optima, "
-        f"{len({state.records.root(int(x)) for x in state.records.labels[: state.records.n]})} branches, "
+        f"{_n_branches(plan, state)} branches in the region of interest, "
         f"{state.n_passes} healing passes"
     )
     context.steps.append(Step("map", detail, outcomes.run.n_evaluations - state.audit.n_evaluations))
@@ -166,6 +166,12 @@ def _map(
         detail = f"cells beat the best fit {state.n_better_optima} times; the map went on from the better optimum"
         context.steps.append(Step("better optimum", detail))
     return _result(context, plan, state, outcomes.status)
+
+
+def _n_branches(plan: ProfileMap, state: MapState) -> int:
+    records = state.records
+    inside = np.flatnonzero(records.values[: records.n] > plan.cut(state))
+    return len({records.root(int(label)) for label in records.labels[inside]})
 
 
 def _result(context: Context, plan: ProfileMap, state: MapState, status: Status) -> ProfileResult:

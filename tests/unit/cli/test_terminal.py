@@ -39,3 +39,10 @@ def test_quiet():
 
 def test_counted():
     assert [counted(n, "stage") for n in (0, 1, 2000)] == ["0 stages", "1 stage", "2,000 stages"]
+
+
+def test_a_terminal_breaks_lines_between_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = FakeTerminal()
+    Terminal(stream=stream).line("twelve cells were optimised again\n\nfrom scratch")
+    assert stream.getvalue() == "twelve cells were\noptimised again\n\nfrom scratch\n"

@@ -1,0 +1,81 @@
+r"""Differences of residual vectors: forward where speed counts, three points where digits do.
+
+With the residuals at two offsets a and b of a coordinate, of different size or sign, the parabola through them and
+the centre has the slope
+
+.. math:: r' = \frac{b^2 (r_a - r_0) - a^2 (r_b - r_0)}{a b (b - a)}                                           (1)
+
+which is the central difference for b = -a, and stays of second order at a bound, where both lie on one side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.evaluation.finite_differences import forward_steps, shifted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Residuals = list[NDArray[np.float64] | None]
+
+_FORWARD = 1e-7
+_SIGMAS = 0.01
+_SMALLEST, _LARGEST = 1e-6, 1e-3
+
+
+def forward_offsets(u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One offset per coordinate, shape (m,), inwards."""
+    return forward_steps(u, _FORWARD)
+
+
+def three_point_offsets(
+    u: NDArray[np.float64], curvature: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two offsets per coordinate, each of shape (m,), that fit the curvature and stay in the unit box.
+
+    Examples
+    --------
+    >>> ahead, behind = three_point_offsets(np.array([0.5, 1.0]), 1e4 * np.eye(2))
+    >>> ahead.round(9).tolist(), behind.round(9).tolist()
+    ([0.0001, -0.0002], [-0.0001, -0.0001])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.clip(_SIGMAS / np.sqrt(np.maximum(np.diag(curvature), 1e-300)), _SMALLEST, _LARGEST)
+    above, below = 1.0 - u >= size, u >= size
+    return np.where(above, size, -2.0 * size), np.where(below, -size, np.where(above, 2.0 * size, -size))
+
+
+def offset_points(u: NDArray[np.float64], *offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """All coordinates moved by the first offsets, then by the next: shape (number of offsets * m, m)."""
+    every = np.arange(len(u))
+    return np.clip(np.concatenate([shifted(u, offset, every) for offset in offsets]), 0.0, 1.0)
+
+
+def forward_jacobian(centre: NDArray[np.float64], offsets: NDArray[np.float64], answers: Residuals) -> NDArray[np.float64]:
+    """Jacobian, shape (n, m), from the residuals at `forward_offsets`; NaN where a residual is missing."""
+    missing = np.full_like(centre, np.nan)
+    columns = [missing if r is None else (r - centre) / h for r, h in zip(answers, offsets, strict=True)]
+    return np.column_stack(columns)
+
+
+def three_point_jacobian(
+    centre: NDArray[np.float64],
+    offsets: tuple[NDArray[np.float64], NDArray[np.float64]],
+    answers: Residuals,
+) -> NDArray[np.float64]:
+    """Jacobian, shape (n, m), by equation (1); a residual that is missing leaves a difference of first order."""
+    m = len(offsets[0])
+    columns = []
+    for a, b, at_a, at_b in zip(*offsets, answers[:m], answers[m:], strict=True):
+        if at_a is not None and at_b is not None:
+            columns.append((b * b * (at_a - centre) - a * a * (at_b - centre)) / (a * b * (b - a)))  # (1)
+        elif at_a is not None:
+            columns.append((at_a - centre) / a)
+        elif at_b is not None:
+            columns.append((at_b - centre) / b)
+        else:
+            columns.append(np.full_like(centre, np.nan))
+    return np.column_stack(columns)
