@@ -114,10 +114,17 @@ class Dataset:
             space, lambda v: self.residual(np.array([v[name] for name in self.names])), name=self.name
         )
 
-    def symmetric_box(self, factor: float) -> wilks.Space:
-        """Plus and minus `factor` times the largest of starts and certified value."""
-        sizes = np.abs([*self.starts, self.certified]).max(axis=0) * factor
-        return wilks.Space({name: wilks.Real(-size, size) for name, size in zip(self.names, sizes, strict=True)})
+    def box(self, factor: float) -> wilks.Space:
+        """From zero, where the sign is known, to `factor` times the largest of starts and certified value.
+
+        The sign counts as known where both starts and the certified value share it; elsewhere the box is symmetric.
+        """
+        three = np.array([*self.starts, self.certified])
+        sizes = factor * np.abs(three).max(axis=0)
+        lower = np.where((three > 0).all(axis=0), 0.0, -sizes)
+        upper = np.where((three < 0).all(axis=0), 0.0, sizes)
+        bounds = zip(self.names, lower.tolist(), upper.tolist(), strict=True)
+        return wilks.Space({name: wilks.Real(low, high) for name, low, high in bounds})
 
     def start(self, number: int) -> dict[str, float]:
         """Starting values 1 or 2."""

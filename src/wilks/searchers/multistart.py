@@ -2,8 +2,9 @@ r"""Multi-start: local ascents from a space-filling design, until another start 
 
 Starts come in Latin hypercube batches. Their ascents run side by side, so that every batch of points is large enough
 to keep many workers busy, and end in basins: optima that agree in value and, in the metric of their curvature, in
-place. After each batch the optima that matter are polished to a tight tolerance and their second derivatives are
-measured; when these promise a further gain, the polish goes on with them. An ascent of a later batch whose value and
+place. After each batch the optima near the best are polished to a tight tolerance, since an ascent that ends early in a
+curved valley looks like an optimum; of those that matter the second derivatives are measured, and when these promise a
+further gain, the polish goes on with them. An ascent of a later batch whose value and
 gradient agree with the quadratic model of a known basin is ended early and counted as a hit of it.
 
 After a batch with N hits in all, of w distinct optima within `depth` of the best, the probability that the next
@@ -52,6 +53,7 @@ _CAP, _CAP_PER_DIMENSION = 40, 12
 _EMPTY_BATCHES = 25
 _MAX_ROUNDS = 4
 _GAIN_LEFT = 1e-6
+_POLISH_DEPTH = 5.0
 _MAX_SCANNED = 16
 
 
@@ -229,7 +231,7 @@ class MultiStart:
         if payloads is not None and payloads[0] is not None:
             state.n_data = len(payloads[0])
         job.ascent = solver.advance(job.ascent, request.values, payloads)
-        if job.kind in ("start", "peak") and len(job.ascent.points) and self._joins_known(state, job):
+        if job.kind != "measure" and len(job.ascent.points) and self._joins_known(state, job):
             del state.jobs[request.owner]
         elif len(job.ascent.points):
             self._request(state, request.owner, job.ascent.points, Phase.GLOBAL)
@@ -238,11 +240,14 @@ class MultiStart:
             self._ended(state, job)
 
     def _joins_known(self, state: MultiStartState, job: Job) -> bool:
-        """End an ascent that agrees with the quadratic model of a basin of an earlier batch."""
+        """End an ascent that agrees with the quadratic model of another basin that is known."""
         ascent = job.ascent
         if not np.isfinite(ascent.gradient).all() or ascent.stage != "trial":
             return False
+        own = state.basins[job.basin] if job.kind == "polish" else None
         for basin in state.basins:
+            if basin is own or not math.isfinite(basin.value) or (own is not None and not basin.polished):
+                continue
             d = ascent.u - basin.u[state.columns]
             bd = basin.curvature @ d
             q = 0.5 * float(d @ bd)
@@ -253,7 +258,9 @@ class MultiStart:
                 and same_discrete(state.columns, job.base, basin.u)
                 and float(e @ np.linalg.solve(basin.curvature, e)) < 0.2 * q + 1e-4
             ):
-                basin.n_hits += job.kind == "start"
+                basin.n_hits += int(job.kind == "start") if own is None else own.n_hits
+                if own is not None:  # it was on the way to `basin`; `_merge` takes it out
+                    own.value, own.polished, own.n_hits = -math.inf, True, 0
                 state.n_aborted += 1
                 return True
         return False
@@ -287,6 +294,8 @@ class MultiStart:
         """Polished basins may turn out to be one."""
         kept: list[BasinRecord] = []
         for basin in sorted(state.basins, key=lambda basin: -basin.value):
+            if not math.isfinite(basin.value):
+                continue
             twin = next((other for other in kept if same_basin(state.columns, other, basin)), None)
             if twin is None:
                 kept.append(basin)
@@ -299,7 +308,10 @@ class MultiStart:
         return [i for i, b in enumerate(state.basins) if b.value >= state.basins[0].value - self.depth]
 
     def _unpolished(self, state: MultiStartState) -> list[int]:
-        return [i for i in self._chosen(state) if not state.basins[i].polished] if state.basins else []
+        if not state.basins:
+            return []
+        lowest = max(basin.value for basin in state.basins) - max(self.depth, _POLISH_DEPTH)
+        return [i for i, basin in enumerate(state.basins) if basin.value >= lowest and not basin.polished]
 
     def _begin_scan(self, state: MultiStartState) -> bool:
         """Scan the best optimum of interest that was not scanned; only where the number of starts is not prescribed."""

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _FORWARD = 1e-7
 _SIGMAS = 0.01
-_SMALLEST, _LARGEST = 1e-6, 1e-3
+_SMALLEST, _LARGEST = 1e-7, 1e-3
 
 
 def forward_offsets(u: NDArray[np.float64]) -> NDArray[np.float64]:
     """One offset per coordinate, shape (m,), inwards."""
-    return forward_steps(u, _FORWARD)
+    return (u + forward_steps(u, _FORWARD)) - u
 
 
 def three_point_offsets(
@@ -45,7 +45,8 @@ def three_point_offsets(
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.clip(_SIGMAS / np.sqrt(np.maximum(np.diag(curvature), 1e-300)), _SMALLEST, _LARGEST)
     above, below = 1.0 - u >= size, u >= size
-    return np.where(above, size, -2.0 * size), np.where(below, -size, np.where(above, 2.0 * size, -size))
+    ahead, behind = np.where(above, size, -2.0 * size), np.where(below, -size, np.where(above, 2.0 * size, -size))
+    return (u + ahead) - u, (u + behind) - u  # what rounding leaves of them
 
 
 def offset_points(u: NDArray[np.float64], *offsets: NDArray[np.float64]) -> NDArray[np.float64]:

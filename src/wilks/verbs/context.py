@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from wilks.searchers.basins import MAX_COMBINATIONS
 from wilks.store.log import EvaluationLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -113,16 +114,17 @@ class Context:
     def starts(self, start: Start) -> NDArray[np.float64]:
         """Points of the unit box to start from, shape (n, dimension): what the caller gave, or initial values."""
         space = self.problem.space
-        given = [start] if isinstance(start, Result) or hasattr(start, "keys") else list(start or [])  # type: ignore[arg-type]  # a mapping or a list of them
+        given: list[object] = [start] if isinstance(start, (Result, Mapping)) else list(start or [])
         rows = []
         for item in given:
             values = item.best if isinstance(item, Result) else item
-            if not hasattr(values, "keys"):
+            if not isinstance(values, Mapping):
                 raise InvalidConfigurationError(
                     f"start: expected a result, a dictionary of values or a list of these, got {values!r}"
                 )
-            free = {name: values[name] for name in values if name in space.free}  # type: ignore[index, union-attr]  # checked
-            rows.append(space.to_theta(free if isinstance(item, Result) else values))  # type: ignore[arg-type]  # checked
+            if isinstance(item, Result):  # perhaps of a problem with other parameters free
+                values = {name: value for name, value in values.items() if name in space.free}
+            rows.append(space.to_theta(values))
         if not rows and space.start is not None:
             rows.append(space.start)
         return space.to_unit(np.array(rows)) if rows else np.empty((0, space.dimension))
