@@ -2,12 +2,13 @@
 
 Nothing that the user's function does may end a run: an exception, ``sys.exit``, NaN, plus infinity, None, text or an
 array where one float is expected becomes a FAILED evaluation with its traceback or its reason. Minus infinity is an
-answer: the likelihood is zero there.
+answer: the likelihood is zero there. The one exception is Ctrl-C: the chunk ends there, with the answers it has.
 """
 
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import time
 import traceback
@@ -16,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidProblemError
+from wilks.core.errors import InvalidProblemError, WilksError
 from wilks.core.problem import LikelihoodProblem, ResidualProblem
 from wilks.core.proposal import EvaluationStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from wilks.core.problem import Problem
     from wilks.core.proposal import Want
+
+    Call = Callable[[dict[str, Any]], tuple[Any, NDArray[np.float64] | None]]
 
 _OK, _EXCLUDED, _FAILED, _VIOLATED = (
     int(EvaluationStatus.OK),
@@ -33,11 +38,12 @@ _OK, _EXCLUDED, _FAILED, _VIOLATED = (
     int(EvaluationStatus.VIOLATED),
 )
 _SHOWN = 200
+_OWN_MODULES = ("wilks.evaluation", "wilks.core")
 
 
 @dataclass
 class ChunkAnswer:
-    """Answers for the points of one chunk, in order."""
+    """Answers for the points of one chunk, in order; for the first of them when it was interrupted."""
 
     log_likelihoods: NDArray[np.float64]
     statuses: NDArray[np.int8]
@@ -45,84 +51,121 @@ class ChunkAnswer:
     worker: int
     payloads: list[NDArray[np.float64] | None] | None = None
     errors: dict[int, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of points that are answered."""
+        return len(self.statuses)
 
 
 def evaluate_chunk(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
     """Evaluate the points of a chunk, shape (n, dimension); never raises because of the user's function."""
-    n = len(thetas)
-    answer = ChunkAnswer(
-        log_likelihoods=np.full(n, -np.inf),
-        statuses=np.full(n, _FAILED, dtype=np.int8),
-        seconds=np.zeros(n, dtype=np.float32),
-        worker=os.getpid(),
-        payloads=None if want == "value" else [None] * n,
-    )
     if problem.vectorized and want == "value":
-        _fill_vectorized(problem, thetas, answer)
-    else:
-        _fill(problem, thetas, want, answer)
-    return answer
+        return _vectorized(problem, thetas)
+    return _one_by_one(problem, thetas, want)
 
 
-def _fill(problem: Problem, thetas: NDArray[np.float64], want: Want, answer: ChunkAnswer) -> None:
-    """Point by point."""
+def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
     call = _caller(problem, want)
     constraints = problem.constraints
     to_values = problem.space.values_of_row
-    log_likelihoods, statuses, seconds = [], [], []
+    log_likelihoods: list[float] = []
+    seconds: list[float] = []
+    statuses: list[int] = []
+    payloads: list[NDArray[np.float64] | None] = []
+    errors: dict[int, str] = {}
+    interrupted = False
     clock = time.perf_counter
-    for position, row in enumerate(thetas.tolist()):
-        values = to_values(row)
-        began = clock()
-        value, status = -math.inf, _FAILED
-        try:
-            if constraints and not all(constraint(values) for constraint in constraints):
-                status = _VIOLATED
-            else:
-                raw, payload = call(values)
-                value, status = _checked(raw)
-                if payload is not None and answer.payloads is not None:
-                    answer.payloads[position] = payload
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
-            answer.errors[position] = _traceback_of(error)
-            value, status = -math.inf, _FAILED
-        seconds.append(clock() - began)
-        log_likelihoods.append(value)
-        statuses.append(status)
-    answer.log_likelihoods[:], answer.statuses[:], answer.seconds[:] = log_likelihoods, statuses, seconds
-
-
-def _fill_vectorized(problem: Problem, thetas: NDArray[np.float64], answer: ChunkAnswer) -> None:
-    """One call for all points that the constraints allow; a batch that fails is halved to find the bad points."""
-    rows = np.arange(len(thetas))
-    if problem.constraints:
-        allowed = [_allowed(problem, row, position, answer) for position, row in enumerate(thetas.tolist())]
-        rows = rows[np.array(allowed, dtype=bool)]
-    stack = [rows] if len(rows) else []
-    while stack:
-        part = stack.pop()
-        began = time.perf_counter()
-        try:
-            raw = _call_vectorized(problem, thetas[part])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
-            if len(part) > 1:
-                half = len(part) // 2
-                stack += [part[half:], part[:half]]
-            else:
-                answer.errors[int(part[0])] = _traceback_of(error)
-            continue
-        answer.seconds[part] = (time.perf_counter() - began) / len(part)
-        for position, value in zip(part.tolist(), raw.tolist(), strict=True):
+    try:
+        for row in thetas.tolist():
+            began = clock()
+            payload = None
             try:
-                answer.log_likelihoods[position], answer.statuses[position] = _checked(value)
-            except InvalidProblemError as error:
-                answer.errors[position] = str(error)
+                # Every function gets a dictionary of its own: a user's function may change what it is given.
+                if constraints and not all(constraint(to_values(row)) for constraint in constraints):
+                    value, status = -math.inf, _VIOLATED
+                else:
+                    raw, payload = call(to_values(row))
+                    value, status = _checked(raw)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
+                errors[len(statuses)] = _traceback_of(error)
+                value, status, payload = -math.inf, _FAILED, None
+            log_likelihoods.append(value)
+            seconds.append(clock() - began)
+            payloads.append(payload)
+            statuses.append(status)
+    except KeyboardInterrupt:
+        interrupted = True
+    n = len(statuses)
+    return ChunkAnswer(
+        np.array(log_likelihoods[:n]),
+        np.array(statuses, dtype=np.int8),
+        np.array(seconds[:n], dtype=np.float32),
+        os.getpid(),
+        None if want == "value" else payloads[:n],
+        {position: text for position, text in errors.items() if position < n},
+        interrupted,
+    )
+
+
+def _vectorized(problem: Problem, thetas: NDArray[np.float64]) -> ChunkAnswer:
+    """One call for all points that the constraints allow; a batch that raises is halved to find the bad points."""
+    n = len(thetas)
+    answer = ChunkAnswer(
+        np.full(n, -np.inf), np.full(n, _FAILED, dtype=np.int8), np.zeros(n, dtype=np.float32), os.getpid()
+    )
+    done = 0
+    try:
+        rows = np.arange(n)
+        if problem.constraints:
+            allowed = [_allowed(problem, row, position, answer) for position, row in enumerate(thetas.tolist())]
+            rows = rows[np.array(allowed, dtype=bool)]
+        parts = [rows] if len(rows) else []
+        while parts:
+            part = parts.pop()
+            done = int(part[0])  # parts go from left to right
+            parts += _answer_part(problem, thetas, part, answer)
+    except KeyboardInterrupt:
+        return _cut(answer, done)
+    return answer
+
+
+def _answer_part(
+    problem: Problem, thetas: NDArray[np.float64], part: NDArray[np.intp], answer: ChunkAnswer
+) -> list[NDArray[np.intp]]:
+    """Enter the answers of one call; or, where it raises, return its halves, the right one first."""
+    began = time.perf_counter()
+    try:
+        raw = _call_vectorized(problem, thetas[part])
+    except InvalidProblemError as error:
+        answer.errors.update(dict.fromkeys(part.tolist(), _traceback_of(error)))
+        return []
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
+        if len(part) > 1:
+            half = len(part) // 2
+            return [part[half:], part[:half]]
+        answer.errors[int(part[0])] = _traceback_of(error)
+        return []
+    answer.seconds[part] = (time.perf_counter() - began) / len(part)
+    good = np.isfinite(raw)
+    excluded = raw == -np.inf
+    answer.log_likelihoods[part[good]] = raw[good]
+    answer.statuses[part[good]], answer.statuses[part[excluded]] = _OK, _EXCLUDED
+    for at in np.flatnonzero(~(good | excluded)).tolist():
+        answer.errors[int(part[at])] = _not_finite(float(raw[at]))
+    return []
+
+
+def _cut(answer: ChunkAnswer, n: int) -> ChunkAnswer:
+    errors = {position: text for position, text in answer.errors.items() if position < n}
+    return ChunkAnswer(
+        answer.log_likelihoods[:n], answer.statuses[:n], answer.seconds[:n], answer.worker, None, errors, True
+    )
 
 
 def _allowed(problem: Problem, row: list[float], position: int, answer: ChunkAnswer) -> bool:
-    values = problem.space.values_of_row(row)
     try:
-        allowed = all(constraint(values) for constraint in problem.constraints)
+        allowed = all(constraint(problem.space.values_of_row(row)) for constraint in problem.constraints)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
         answer.errors[position] = _traceback_of(error)
         return False
@@ -142,16 +185,26 @@ def _call_vectorized(problem: Problem, thetas: NDArray[np.float64]) -> NDArray[n
         domain = space[name]
         plain = domain.n_values is None
         columns[name] = column.copy() if plain else np.array([domain.decode(x) for x in column.tolist()])
-    raw = np.asarray(problem.log_likelihood(columns), dtype=float)  # type: ignore[attr-defined]  # both kinds have it
-    if raw.shape != (len(thetas),):
-        raise InvalidProblemError(
-            f"a vectorized log_likelihood must return an array of shape ({len(thetas)},) for {len(thetas)} points, "
-            f"got shape {raw.shape}"
-        )
-    return raw
+    raw = problem.log_likelihood(columns)  # type: ignore[attr-defined]  # both kinds have it
+    return _numbers(raw, (len(thetas),), "a vectorized log_likelihood")
 
 
-def _caller(problem: Problem, want: Want) -> Any:  # noqa: ANN401 - a function of values
+def _numbers(raw: Any, shape: tuple[int | None, ...], what: str) -> NDArray[np.float64]:  # noqa: ANN401 - user's answer
+    """Return an answer as floats of the shape that is expected; None stands for any length but zero."""
+    array = np.asarray(raw)
+    known = len(array.shape) == len(shape) and all(
+        got == n if n is not None else got > 0 for got, n in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype.kind == "O" and known and array.size and all(_is_number(x) for x in array.flat):
+        array = array.astype(float)
+    if array.dtype.kind not in "fiu" or not known:
+        expected = f"({', '.join('n' if n is None else str(n) for n in shape)}{',' if len(shape) == 1 else ''})"
+        got = f"shape {array.shape} of dtype {array.dtype}" if array.ndim else f"{raw!r:.{_SHOWN}}"
+        raise InvalidProblemError(f"{what} must return an array of floats of shape {expected}, got {got}")
+    return array.astype(float)
+
+
+def _caller(problem: Problem, want: Want) -> Call:
     """Return a function of values that gives (raw log-likelihood, payload)."""
     if isinstance(problem, ResidualProblem):
         return lambda values: _residual(problem, values, want)
@@ -159,9 +212,11 @@ def _caller(problem: Problem, want: Want) -> Any:  # noqa: ANN401 - a function o
         raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
     function = problem.log_likelihood
     if problem.vectorized:
+        free = problem.space.free
+
         def one(values: dict[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
-            raw = np.asarray(function({name: np.asarray([value]) for name, value in values.items()}))
-            return raw[0] if raw.shape == (1,) else raw
+            arrays = {name: np.asarray([value]) if name in free else value for name, value in values.items()}
+            return _numbers(function(arrays), (1,), "a vectorized log_likelihood")[0]
     else:
         one = function
     if want == "value":
@@ -169,37 +224,46 @@ def _caller(problem: Problem, want: Want) -> Any:  # noqa: ANN401 - a function o
     gradient = problem.gradient
     if gradient is None:
         raise InvalidProblemError(f"problem {problem.name!r}: a gradient was asked for, but the problem has none")
-    return lambda values: (one(values), problem.select(gradient(values), "gradient"))
+    return lambda values: (one({**values}), _gradient(problem, gradient(values)))
+
+
+def _gradient(problem: LikelihoodProblem, raw: Any) -> NDArray[np.float64]:  # noqa: ANN401 - the user's answer
+    """Derivatives over the free parameters; NaN, to be filled by finite differences, where none is finite."""
+    if not hasattr(raw, "keys"):
+        raw = _numbers(raw, (problem.root.space.dimension,), "gradient")
+    found = problem.select(raw, "gradient")
+    found[~np.isfinite(found)] = np.nan
+    return found
 
 
 def _residual(problem: ResidualProblem, values: dict[str, Any], want: Want) -> tuple[float, NDArray[np.float64] | None]:
     """Minus half the sum of squares, and (residual | jacobian) as columns when it is wanted."""
-    residual = np.asarray(problem.residual(values), dtype=float)
-    if residual.ndim != 1 or residual.size == 0:
-        raise InvalidProblemError(f"residual: expected a 1-D array, got an array of shape {residual.shape}")
-    if not np.isfinite(residual).all():
-        bad = int((~np.isfinite(residual)).sum())
-        raise InvalidProblemError(f"residual: {bad} of {residual.size} entries are NaN or infinite")
-    value = -0.5 * float(residual @ residual)
+    residual = _numbers(problem.residual({**values}), (None,), "residual")
+    _require_finite(residual, "residual")
+    with np.errstate(over="ignore"):  # so far away that the likelihood is zero
+        value = -0.5 * float(residual @ residual)
     if want == "value":
         return value, None
     if problem.jacobian is None:
         return value, residual[:, None]
-    jacobian = problem.select(np.asarray(problem.jacobian(values), dtype=float), "jacobian")
-    if jacobian.shape[0] != residual.size:
-        raise InvalidProblemError(
-            f"jacobian: expected {residual.size} rows, one per residual, got an array of shape {jacobian.shape}"
-        )
-    return value, np.column_stack([residual, jacobian])
+    raw = _numbers(problem.jacobian(values), (residual.size, problem.root.space.dimension), "jacobian")
+    _require_finite(raw, "jacobian")
+    return value, np.column_stack([residual, problem.select(raw, "jacobian")])
+
+
+def _require_finite(array: NDArray[np.float64], what: str) -> None:
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise InvalidProblemError(f"{what}: {bad} of {array.size} entries are NaN or infinite")
 
 
 def _checked(raw: Any) -> tuple[float, int]:  # noqa: ANN401 - whatever the user returned
     """Return (value, status) of one answer; raise when it is no log-likelihood."""
-    is_number = isinstance(raw, (float, int, np.floating, np.integer)) and not isinstance(raw, bool)
-    if is_number or (isinstance(raw, np.ndarray) and raw.ndim == 0 and raw.dtype.kind in "fiu"):
+    if type(raw) is float or type(raw) is np.float64 or _is_number(raw):  # the usual ones first: this is the fast path
         value = float(raw)
     else:
-        what = f"an array of shape {raw.shape}" if isinstance(raw, np.ndarray) else f"{raw!r:.{_SHOWN}}"
+        shape = getattr(raw, "shape", None)
+        what = f"an array of shape {shape}" if shape is not None else f"{raw!r:.{_SHOWN}}"
         raise InvalidProblemError(
             f"the log-likelihood must return one float, got {what} of type {type(raw).__name__}"
         )
@@ -207,14 +271,27 @@ def _checked(raw: Any) -> tuple[float, int]:  # noqa: ANN401 - whatever the user
         return value, _OK
     if value == -math.inf:
         return value, _EXCLUDED
-    raise InvalidProblemError(f"the log-likelihood must return a finite float or minus infinity, got {value}")
+    raise InvalidProblemError(_not_finite(value))
+
+
+def _is_number(raw: Any) -> bool:  # noqa: ANN401 - whatever the user returned
+    """Is it a real number, or an array without dimensions (of NumPy, JAX and so on) that holds one?"""
+    if isinstance(raw, (bool, np.bool_)):
+        return False
+    if isinstance(raw, numbers.Real):
+        return True
+    return getattr(raw, "shape", None) == () and hasattr(raw, "__array__") and np.asarray(raw).dtype.kind in "fiu"
+
+
+def _not_finite(value: float) -> str:
+    return f"the log-likelihood must return a finite float or minus infinity, got {value}"
 
 
 def _traceback_of(error: BaseException) -> str:
-    """Traceback without the frames of wilks itself."""
-    if isinstance(error, InvalidProblemError):
-        return str(error)
+    """Traceback without the frames of wilks itself; a complaint of wilks about an answer is told without any."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("wilks.evaluation"):
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OWN_MODULES):
         frames = frames.tb_next
+    if frames is None and isinstance(error, WilksError):
+        return str(error)
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()

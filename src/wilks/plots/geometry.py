@@ -29,7 +29,7 @@ LEVELS = (0.68, 0.95)
 """Confidence levels that are drawn."""
 
 # Numbers of `CellStatus`; pictures import core only.
-UNVISITED, CONVERGED, ACCEPTED, NOT_CONVERGED, FAILED = range(5)
+UNVISITED, CONVERGED, NOT_CONVERGED, FAILED = range(4)
 
 _POINTS_PER_SEGMENT = 12
 _MARGIN = 0.12

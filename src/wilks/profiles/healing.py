@@ -21,7 +21,7 @@ import numpy as np
 from wilks.core.random import keyed_generator
 from wilks.profiles.audit import CellSearch, draw_cells
 from wilks.profiles.prediction import predict
-from wilks.profiles.state import Job
+from wilks.profiles.state import MARGIN, Job
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,7 +178,8 @@ def _queue_heal(plan: ProfileMap, state: MapState) -> None:
     for cell in sorted(region | rim):
         for other in state.grid.neighbours(cell, diagonal=True):
             for row in state.records.rows(other):
-                if state.records.values[row] > state.best_values[other] - _NEAR_BEST and _is_news(state, cell, row):
+                near = state.records.values[row] > state.best_values[other] - _NEAR_BEST
+                if near and _is_news(state, cell, row) and not plan.runs_parallel(state, row, cell):
                     state.push(2, float(state.records.values[row]), "heal", cell, row)
 
 
@@ -213,14 +214,11 @@ def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> 
     if not _is_news(state, cell, row):
         return
     known = state.best_values[cell]
-    if not np.isfinite(known):
-        label = records.root(int(records.labels[row]))
-        guess = predict(state.grid, records, cell, row, state.tangents[label])
-        if guess.value + 4 * guess.uncertainty < plan.cut(state):
-            return
-        v = guess.argument
-    else:
-        v = _carried_on(state, cell, row)
+    label = records.root(int(records.labels[row]))
+    guess = predict(state.grid, records, cell, row, state.tangents[label])
+    if guess.value + 4 * guess.uncertainty < (known - MARGIN if np.isfinite(known) else plan.cut(state)):
+        return
+    v = _carried_on(state, cell, row) if np.isfinite(known) else guess.argument
     tried = state.tried.setdefault(cell, [])
     if len(tried) > _TRIES or any(float(np.abs(v - old).max(initial=0.0)) < 1e-3 for old in tried):
         return
@@ -229,7 +227,7 @@ def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> 
         state,
         "offer",
         cell,
-        -1,
+        label if records.row_of(cell, label) is None else -1,
         state.bases[int(records.labels[row])],
         v,
         curvature=records.curvatures[row],

@@ -31,7 +31,7 @@ from wilks.profiles import healing
 from wilks.profiles.audit import AuditLedger
 from wilks.profiles.prediction import predict
 from wilks.profiles.records import Records, Solution
-from wilks.profiles.state import Job, MapState, Optimum
+from wilks.profiles.state import MARGIN, Job, MapState, Optimum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from wilks.core.space import Space
     from wilks.profiles.grid import ProfileGrid
 
-MARGIN = 1.0
-"""A branch is followed until it lies this far below the best branch of a cell."""
 _HOPELESS = 3.0
+_PATIENCE = 30
+_OPTIMISM = 3.0
+_TIE = 1e-4
 _MEASURE_EVERY = 4
 _JUMP, _SMALL_JUMP, _JUMP_GAIN = 0.1, 0.03, 2.0
 _BETTER = 1e-3
@@ -228,6 +229,8 @@ class ProfileMap:
             return
         if records.row_of(cell, label) is not None or (label, cell) in state.pending:
             return
+        if self.runs_parallel(state, row, cell):
+            return
         guess = predict(state.grid, records, cell, row, state.tangents[label])
         known = state.best_values[cell]
         if np.isfinite(known) and guess.value + 3 * guess.uncertainty < known - MARGIN:
@@ -248,6 +251,35 @@ class ProfileMap:
             demand=known - _HOPELESS if np.isfinite(known) else -math.inf,
         )
 
+    def runs_parallel(self, state: MapState, row: int, cell: int) -> bool:
+        """Is `cell` left to a branch that is not lower than that of `row`, because their distance does not change?
+
+        At the pace at which it changed around the row's own cell, it would take more than `_PATIENCE` cells to close.
+        Exact ties are the common case: to follow both sides would double the work and change nothing.
+        """
+        records = state.records
+        parent, label = int(records.cells[row]), records.root(int(records.labels[row]))
+        for rival in records.rows(parent):
+            gap = float(records.values[rival] - records.values[row])
+            other = records.root(int(records.labels[rival]))
+            if other == label or gap < -_TIE or (gap < _TIE and other > label):
+                continue
+            if records.row_of(cell, other) is None and (other, cell) not in state.pending:
+                continue
+            pace = self._pace(state, parent, (label, other), gap)
+            if gap + _TIE >= _PATIENCE * pace:
+                return True
+        return False
+
+    def _pace(self, state: MapState, cell: int, labels: tuple[int, int], gap: float) -> float:
+        """Largest change of the distance between two branches from `cell` to a neighbour; infinite if unknown."""
+        records, paces = state.records, []
+        for other in state.grid.neighbours(cell):
+            one, two = (records.row_of(other, label) for label in labels)
+            if one is not None and two is not None:
+                paces.append(abs(float(records.values[two] - records.values[one]) - gap))
+        return max(paces, default=math.inf)
+
     # ------------------------------------------------------------------ answers
 
     def _advance(self, state: MapState, request: Request) -> None:
@@ -263,7 +295,7 @@ class ProfileMap:
                 self._drop(state, number)
                 return
         if len(job.ascent.points):
-            if self._comes_to_known(state, job):
+            if self._comes_to_known(state, job) or self._is_hopeless(state, job):
                 self._drop(state, number)
             else:
                 self.request(state, number, job.ascent.points)
@@ -281,6 +313,14 @@ class ProfileMap:
             return False
         row = state.records.alike(job.cell, ascent.points[0])
         return row is not None and bool(state.records.values[row] >= ascent.value)
+
+    def _is_hopeless(self, state: MapState, job: Job) -> bool:
+        """Does the first step promise an end that lies further below the best branch than branches are followed?"""
+        ascent = job.ascent
+        if job.cell < 0 or ascent.stage != "trial" or ascent.iteration != 1 or ascent.fresh:
+            return False
+        promised = ascent.value + _OPTIMISM * ascent.promise
+        return bool(promised < state.best_values[job.cell] - MARGIN)  # False where nothing is known
 
     def _drop(self, state: MapState, number: int) -> None:
         job = state.jobs.pop(number)

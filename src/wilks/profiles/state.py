@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wilks.profiles.grid import ProfileGrid
     from wilks.profiles.records import Records
 
+MARGIN = 1.0
+"""A branch is followed until it lies this far below the best branch of a cell."""
+
 
 @dataclass
 class Optimum:

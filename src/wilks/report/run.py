@@ -74,10 +74,12 @@ def headline(results: list[tuple[str, Result]]) -> str:
 
 
 def _best_value(name: str, results: list[tuple[str, Result]], best: Result) -> str:
-    """Value with the standard error of the first fit that has one for the same optimum."""
+    """Value with the standard error of the first fit of the same problem that has one for the same optimum."""
     value = best.best.get(name)
     for _, result in results:
-        if isinstance(result, FitResult) and isinstance(value, float) and name in result.names:
+        if not isinstance(result, FitResult) or result.space.constants != best.space.constants:
+            continue
+        if isinstance(value, float) and name in result.names:
             error, centre = result.standard_errors[name], result.best[name]
             if isinstance(centre, float) and abs(centre - value) <= error:
                 return with_error(value, error)

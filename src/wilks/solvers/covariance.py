@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROUNDING = 1e-9
+GAUSS_NEWTON_ROUNDING = 1e-13
+"""Smallest eigenvalue that can be told from zero when B is a product of Jacobians: never negative, and precise."""
 _PART = 0.02
 _BOUND = 1e-7
 
@@ -61,9 +63,15 @@ def active_bounds(u: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDAr
 
 
 def uncertainty(
-    u: NDArray[np.float64], gradient: NDArray[np.float64], curvature: NDArray[np.float64]
+    u: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+    curvature: NDArray[np.float64],
+    rounding: float = _ROUNDING,
 ) -> Uncertainty:
-    """Covariance in the unit box from minus the Hessian at an optimum."""
+    """Covariance in the unit box from minus the Hessian at an optimum.
+
+    Eigenvalues of the scaled curvature below `rounding` belong to flat directions.
+    """
     m = len(u)
     held = active_bounds(u, gradient)
     free = np.flatnonzero(held == 0)
@@ -80,7 +88,7 @@ def uncertainty(
     with np.errstate(divide="ignore", invalid="ignore"):
         wide = lengths / np.sqrt(np.maximum(values, 0.0)) > 1.0
     saddle = bool((values < -1e-3).any())
-    bad = wide | (values < _ROUNDING) | (scale_is_zero(part))
+    bad = wide | (values < rounding) | (scale_is_zero(part))
     good = ~bad
     inverse = (directions[:, good] / values[good]) @ directions[:, good].T
     flat = []

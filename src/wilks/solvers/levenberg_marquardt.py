@@ -31,7 +31,7 @@ import numpy as np
 
 from wilks.evaluation.finite_differences import shifted
 from wilks.solvers.box_step import active_set_step
-from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points
+from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points, repaired
 from wilks.solvers.jacobian import (
     forward_jacobian,
     forward_offsets,
@@ -212,9 +212,10 @@ class LevenbergMarquardt:
         np.nan_to_num(ascent.jacobian, copy=False, nan=0.0)  # what is undefined on both sides stays where it is
         ascent.gradient = -ascent.jacobian.T @ ascent.residual
         ascent.curvature = ascent.jacobian.T @ ascent.jacobian
-        ascent.scale = np.maximum(ascent.scale, np.sqrt(np.diag(ascent.curvature)))
+        norms = np.sqrt(np.diag(ascent.curvature))
+        ascent.scale = np.maximum(ascent.scale, norms)
         triangle = np.linalg.qr(np.column_stack([ascent.jacobian, ascent.residual]), mode="r")
-        ascent.full_promise = _promise(ascent, _bounded_step(ascent, triangle, _SMALLEST_DAMPING, _LONGEST))
+        ascent.full_promise = _promise(ascent, _bounded_step(ascent, triangle, math.sqrt(_SMALLEST_DAMPING) * norms, _LONGEST))
         return self._try(ascent, triangle)
 
     def _try(self, ascent: LevenbergMarquardtAscent, triangle: NDArray[np.float64]) -> LevenbergMarquardtAscent:
@@ -223,7 +224,7 @@ class LevenbergMarquardt:
             return _end(ascent, "the promised gain is below the tolerance")
         if ascent.iteration >= self.max_iterations:
             return _end(ascent, f"no convergence in {self.max_iterations} trial steps")
-        step = _bounded_step(ascent, triangle, ascent.damping, ascent.reach)
+        step = _bounded_step(ascent, triangle, math.sqrt(ascent.damping) * ascent.scale, ascent.reach)
         ascent.promise = _promise(ascent, step)
         if ascent.damping > _LARGEST_DAMPING or ascent.promise <= 0.0:  # steps of rounding size
             return self._stuck(ascent)
@@ -255,12 +256,14 @@ class LevenbergMarquardt:
             ascent.converged = ascent.full_promise < _NOISE_GAIN
             return _end(ascent, f"no step rises; a gain of {ascent.full_promise:.1e} is promised and not found")
         ascent.accurate = True
+        ascent.scale = np.zeros_like(ascent.scale)
         ascent.damping, ascent.growth = _FIRST_DAMPING, 2.0
         return self._linearise(ascent, ascent.residual[:, None])
 
 
 def _end(ascent: LevenbergMarquardtAscent, reason: str) -> LevenbergMarquardtAscent:
     ascent.points = ascent.points[:0]
+    ascent.curvature = repaired(ascent.curvature)  # a product of Jacobians may be singular
     ascent.stage, ascent.reason = "ended", reason
     return ascent
 
@@ -276,19 +279,19 @@ def _promise(ascent: LevenbergMarquardtAscent, step: NDArray[np.float64]) -> flo
 
 
 def _bounded_step(
-    ascent: LevenbergMarquardtAscent, triangle: NDArray[np.float64], damping: float, reach: float
+    ascent: LevenbergMarquardtAscent, triangle: NDArray[np.float64], weights: NDArray[np.float64], reach: float
 ) -> NDArray[np.float64]:
     """Solve (1) within the box and within `reach`, from the triangular factor of (J, r)."""
     m = len(ascent.u)
-    floor = max(float(ascent.scale.max()), 1e-300) * 1e-12
-    weights = math.sqrt(damping) * np.maximum(ascent.scale, floor)
     stacked = np.concatenate([triangle[:, :m], np.diag(weights)])
+    sizes = np.linalg.norm(stacked, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)  # columns of one size: what is small in rank is not what is small in units
     target = np.concatenate([-triangle[:, m], np.zeros(m)])
 
     def maximise(free: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.float64]:
         right = target - stacked[:, ~free] @ step[~free]
-        found: NDArray[np.float64] = np.linalg.lstsq(stacked[:, free], right, rcond=None)[0]
-        return found
+        found: NDArray[np.float64] = np.linalg.lstsq(stacked[:, free] / sizes[free], right, rcond=None)[0]
+        return found / sizes[free]
 
     lower, upper = np.maximum(-ascent.u, -reach), np.minimum(1.0 - ascent.u, reach)
     step, _ = active_set_step(ascent.gradient, maximise, lambda p: stacked.T @ (target - stacked @ p), lower, upper)

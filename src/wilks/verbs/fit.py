@@ -13,7 +13,7 @@ from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.searchers.basins import BasinRecord
 from wilks.searchers.multistart import MultiStart, MultiStartState
-from wilks.solvers.covariance import Uncertainty, uncertainty
+from wilks.solvers.covariance import GAUSS_NEWTON_ROUNDING, Uncertainty, uncertainty
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.solvers.result import Basin, FitResult, Quality
@@ -121,7 +121,7 @@ def fit(
 def local_solvers(problem: Problem) -> tuple[LocalSolver, LocalSolver]:
     """Return the solver of the ascents and the one of the polish that fit the kind of problem."""
     if isinstance(problem, ResidualProblem):
-        return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_RESIDUAL_TOLERANCE, accurate=True)
+        return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_RESIDUAL_TOLERANCE, 1000, accurate=True)
     use_gradient = isinstance(problem, LikelihoodProblem) and problem.gradient is not None
     return QuasiNewton(_LOCAL_TOLERANCE, 200, use_gradient), QuasiNewton(_POLISH_TOLERANCE, 400, use_gradient)
 
@@ -167,7 +167,8 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
         theta = space.from_unit(best.u)
         values = space.to_values(theta)
         if best.measured is not None:
-            found = uncertainty(best.u[state.columns], best.gradient, best.measured)
+            rounding = (GAUSS_NEWTON_ROUNDING,) if isinstance(context.problem, ResidualProblem) else ()
+            found = uncertainty(best.u[state.columns], best.gradient, best.measured, *rounding)
             slopes = space.slope(theta)[state.columns]
             with np.errstate(invalid="ignore"):
                 sigma[np.ix_(state.columns, state.columns)] = found.covariance * np.outer(slopes, slopes)

@@ -101,7 +101,6 @@ def banana(n=61):
     surface = -0.5 * ((u + 1) / 0.7) ** 2 - 0.5 * ((v - 1 - 0.8 * (u + 1) ** 2) / 0.25) ** 2
     surface[surface < -7] = np.nan
     status = np.where(np.isnan(surface), 0, 1).astype(np.int8)
-    status[:, ::5][status[:, ::5] == 1] = CellStatus.ACCEPTED
     status[24, 18:21] = CellStatus.NOT_CONVERGED
     status[38, 20] = CellStatus.FAILED
     surface[38, 20] = -np.inf

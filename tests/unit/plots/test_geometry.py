@@ -16,9 +16,9 @@ def test_depth_is_that_of_the_regions(confidence, n_parameters):
 
 
 def test_cell_numbers_are_those_of_the_statuses():
-    statuses = [CellStatus.UNVISITED, CellStatus.CONVERGED, CellStatus.ACCEPTED]
+    statuses = [CellStatus.UNVISITED, CellStatus.CONVERGED]
     statuses += [CellStatus.NOT_CONVERGED, CellStatus.FAILED]
-    numbers = [geometry.UNVISITED, geometry.CONVERGED, geometry.ACCEPTED, geometry.NOT_CONVERGED, geometry.FAILED]
+    numbers = [geometry.UNVISITED, geometry.CONVERGED, geometry.NOT_CONVERGED, geometry.FAILED]
     assert numbers == [int(status) for status in statuses]
     assert len(numbers) == len(CellStatus)
 

@@ -52,7 +52,7 @@ def test_map_holds_the_cells_and_what_the_hover_says():
     i, j = 30, 15
     tau, beta, rate, status = heat["customdata"][j][i]
     assert (tau, beta, rate) == ("0.1", "1", "10")
-    assert status == "accepted"
+    assert status == "converged"
     assert "τ [s] = %{customdata[0]}" in heat["hovertemplate"]
     assert "rate [1/s] = %{customdata[2]}" in heat["hovertemplate"]
 

@@ -12,6 +12,7 @@ from tests.unit.plots import examples
 from tests.unit.plots.test_pictures import comparison
 from wilks.core.status import Outcome, Status
 from wilks.report import write_report
+from wilks.report.run import headline
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -234,3 +235,14 @@ def test_headline_names_the_first_stage_that_found_the_best_point(tmp_path, with
     better = replace(examples.gaussian_1d(), log_likelihood=-19.0)
     assert "from “Fit”" in Page(write(tmp_path, [("Fit", fit), ("Curve", repeats)])).text
     assert "from “Curve”" in Page(write(tmp_path, [("Fit", fit), ("Curve", better)])).text
+
+
+def test_headline_takes_no_standard_error_of_a_fit_with_other_fixed_values():
+    space = wilks.Space(a=wilks.Real(-5, 5), b=wilks.Real(-5, 5))
+    problem = wilks.LikelihoodProblem(space, lambda v: -(v["a"] ** 2 + v["b"] ** 2 - 1.8 * v["a"] * v["b"]) / 0.38)
+    fixed, free = wilks.fit(problem.fix(b=0.0), seed=1), wilks.fit(problem, seed=1)
+    assert fixed.standard_errors["a"] == pytest.approx(0.19**0.5, rel=1e-3)
+    assert free.standard_errors["a"] == pytest.approx(1.0, rel=1e-3)
+    text = headline([("fixed", replace(fixed, log_likelihood=-1.0)), ("free", free)])
+    assert "0.0 ± 1.0" in text
+    assert "0.44" not in text

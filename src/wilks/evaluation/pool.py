@@ -1,0 +1,271 @@
+"""A pool of worker processes, each with a socket of its own, so that a death concerns one worker and its chunk only.
+
+``concurrent.futures.ProcessPoolExecutor`` cannot be used for this: its workers share their queues, so the death of one
+breaks the pool, takes the chunks of all others along, and may leave a lock or half a message behind.
+A thread hands the chunks out. While chunks are short, each worker is sent the next one before it has finished the
+first, so that it never waits for a busy main process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import TYPE_CHECKING, Any
+
+from wilks.core.errors import EvaluationError, WilksError
+from wilks.evaluation.worker import READY
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wilks.core.proposal import Want
+    from wilks.evaluation.call import ChunkAnswer
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_QUEUED_AHEAD = 2
+_AHEAD_SECONDS = 0.5
+_AHEAD_BYTES = 32_768
+_MAX_FALSE_STARTS = 3
+_PATIENCE_SECONDS = 5.0
+
+
+class WorkerDiedError(RuntimeError):
+    """The process that worked on this chunk ended without an answer; the message says how."""
+
+
+@dataclass
+class Task:
+    """One chunk on its way; `token` and `blob` are the problem's."""
+
+    token: str
+    blob: bytes
+    thetas: NDArray[np.float64]
+    want: Want
+    future: Future[ChunkAnswer] = field(default_factory=Future)
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    ready: bool = False
+    token: str = ""
+    tasks: deque[Task] = field(default_factory=deque)
+    began: float = 0.0
+
+
+class WorkerPool:
+    """Worker processes that start with the first chunk.
+
+    Parameters
+    ----------
+    n_workers
+        Number of processes.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers = n_workers
+        self._lock = threading.Lock()
+        self._queue: deque[Task] = deque()
+        self._workers: list[_Worker] = []
+        self._false_starts = 0
+        self._last_seconds = 0.0
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_reader, False)
+        os.set_blocking(self._wake_writer, False)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process identifiers of the workers."""
+        return [worker.process.pid for worker in list(self._workers)]
+
+    def submit(self, task: Task) -> None:
+        """Queue a chunk; its future gets the answer, or `WorkerDiedError`, or what the worker complains about."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="wilks worker pool", daemon=True)
+            self._thread.start()
+        self._queue.append(task)
+        self._wake()
+
+    def close(self, *, kill: bool) -> None:
+        """End the workers, at once or when they have finished what they have; futures without answer are cancelled."""
+        if os.getpid() != self._process or self._closing:  # a forked child must leave the parent's workers alone
+            return
+        self._closing = True
+        if self._thread is not None:
+            if kill:
+                with self._lock:  # no worker may start in between
+                    for worker in self._workers:
+                        worker.process.kill()
+            self._wake()
+            self._thread.join()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+        for worker in self._workers:
+            self._end(worker)
+        for task in (*self._queue, *(t for worker in self._workers for t in worker.tasks)):
+            if not task.future.cancel() and not task.future.done():
+                task.future.set_exception(WorkerDiedError("the pool was closed"))
+        self._workers.clear()
+        self._queue.clear()
+
+    def _end(self, worker: _Worker) -> None:
+        with contextlib.suppress(OSError):
+            worker.connection.send(None)
+        try:
+            worker.process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.connection.close()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of calls to wake up
+            os.write(self._wake_writer, b"x")
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._start_missing()
+            self._hand_out()
+            known: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
+            for source in wait([self._wake_reader, *known]):
+                if source in known:
+                    self._receive(known[source])
+                else:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake_reader, 4096)
+
+    def _start_missing(self) -> None:
+        n_tasks = len(self._queue) + sum(len(worker.tasks) for worker in self._workers)
+        while len(self._workers) < min(self._n_workers, n_tasks):
+            try:
+                with self._lock:
+                    if self._closing:
+                        return
+                    self._workers.append(_started())
+            except OSError as error:
+                self._give_up(f"worker processes cannot be started: {error.strerror or error}")
+                return
+
+    def _hand_out(self) -> None:
+        """Give the next chunk to the worker with the least to do, as far as there is one that may take it."""
+        ahead = _QUEUED_AHEAD if self._last_seconds < _AHEAD_SECONDS else 1
+        while self._queue:
+            small = self._queue[0].thetas.nbytes <= _AHEAD_BYTES  # more would not fit into the socket
+            room = ahead if small else 1
+            free = [worker for worker in self._workers if worker.ready and len(worker.tasks) < room]
+            if not free:
+                return
+            worker = min(free, key=lambda worker: len(worker.tasks))
+            if worker.tasks and len(self._workers) < self._n_workers:
+                return  # somebody who will be idle is about to start
+            task = self._queue.popleft()
+            if task.future.set_running_or_notify_cancel():
+                self._send(worker, task)
+
+    def _send(self, worker: _Worker, task: Task) -> None:
+        if not worker.tasks:
+            worker.began = time.perf_counter()
+        worker.tasks.append(task)
+        try:
+            if worker.token != task.token:
+                worker.connection.send(task.blob)
+                worker.token = task.token
+            worker.connection.send((task.thetas, task.want))
+        except OSError:
+            self._bury(worker)
+
+    def _receive(self, worker: _Worker) -> None:
+        if worker not in self._workers:
+            return
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if message == READY:
+            worker.ready, self._false_starts = True, 0
+            return
+        task = worker.tasks.popleft()
+        now = time.perf_counter()
+        self._last_seconds, worker.began = now - worker.began, now
+        if isinstance(message, WilksError):
+            task.future.set_exception(message)
+        else:
+            task.future.set_result(message)
+
+    def _bury(self, worker: _Worker) -> None:
+        """Take leave of a dead worker: the chunk that it worked on is lost, what it had not begun goes back."""
+        try:
+            code = worker.process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:  # it has closed its socket and lives on
+            worker.process.kill()
+            code = worker.process.wait()
+        worker.connection.close()
+        self._workers.remove(worker)
+        how = _describe_exit(code)
+        first = worker.tasks.popleft() if worker.tasks else None
+        for task in reversed(worker.tasks):
+            again = Task(task.token, task.blob, task.thetas, task.want, task.future)
+            self._queue.appendleft(again)
+        if first is not None:
+            first.future.set_exception(WorkerDiedError(how))
+        elif not worker.ready and not self._closing:
+            self._false_starts += 1
+            if self._false_starts >= _MAX_FALSE_STARTS:
+                self._give_up(f"worker processes end before they begin to work ({how})")
+
+    def _give_up(self, text: str) -> None:
+        self._false_starts = 0
+        while self._queue:
+            task = self._queue.popleft()
+            if task.future.running() or task.future.set_running_or_notify_cancel():
+                task.future.set_exception(EvaluationError(f"{text}; wilks.SerialExecutor() needs none"))
+
+
+def _started() -> _Worker:
+    """Start a worker: a new interpreter, which knows nothing of this one's main module.
+
+    It is in a process group of its own: Ctrl-C in a terminal does not reach it.
+    """
+    ours, theirs = Pipe()
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['wilks-worker']; "
+        f"from wilks.evaluation.worker import serve; serve({theirs.fileno()})"
+    )
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
+            [sys.executable, "-c", code],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1")},
+            pass_fds=(theirs.fileno(),),
+            process_group=0,
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return _Worker(process, ours)
+
+
+def _describe_exit(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
