@@ -177,7 +177,7 @@ def ridge(surface: NDArray[np.float64], positions: list[NDArray[np.float64]], or
         slope = slope_left - bend * left
         if np.isfinite(bend) and bend < 0:
             gain += -0.25 * slope**2 / bend
-    return best + gain
+    return float(best + gain)
 
 
 def contours(

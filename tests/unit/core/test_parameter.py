@@ -89,13 +89,13 @@ DOMAINS = [
 ]
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=repr)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.describe())
 def test_is_a_domain(domain):
     assert isinstance(domain, Domain)
     assert (domain.n_values is None) == isinstance(domain, Real)
 
 
-@pytest.mark.parametrize("domain", [d for d in DOMAINS if d.n_values], ids=repr)
+@pytest.mark.parametrize("domain", [d for d in DOMAINS if d.n_values], ids=lambda d: d.describe())
 def test_discrete_values_own_equal_bins(domain):
     k = domain.n_values
     middles = (np.arange(k) + 0.5) / k
@@ -125,7 +125,7 @@ def test_ends_are_exact(domain):
     np.testing.assert_allclose(domain.to_unit(np.array([domain.lower, domain.upper])), [0, 1], atol=1e-15)
 
 
-@pytest.mark.parametrize("domain", DOMAINS[:3], ids=repr)
+@pytest.mark.parametrize("domain", DOMAINS[:3], ids=lambda d: d.describe())
 def test_slope_is_the_derivative(domain):
     unit, h = np.linspace(0.1, 0.9, 5), 1e-6
     numerical = (domain.from_unit(unit + h) - domain.from_unit(unit - h)) / (2 * h)
@@ -146,7 +146,7 @@ PRIORS = [
 ]
 
 
-@pytest.mark.parametrize("domain", PRIORS, ids=repr)
+@pytest.mark.parametrize("domain", PRIORS, ids=lambda d: d.describe())
 def test_prior_of_a_real_integrates_to_one_on_its_interval(domain):
     def density(x):
         return float(np.exp(domain.log_prior(np.array(x))))
@@ -158,7 +158,7 @@ def test_prior_of_a_real_integrates_to_one_on_its_interval(domain):
     assert (domain.log_prior(outside) == -np.inf).all()
 
 
-@pytest.mark.parametrize("domain", PRIORS, ids=repr)
+@pytest.mark.parametrize("domain", PRIORS, ids=lambda d: d.describe())
 def test_draws_of_a_real_follow_its_prior(domain):
     """Kolmogorov and Smirnov against the integral of the density that `log_prior` states."""
     draws = domain.draw(np.random.default_rng(11).random(4000))
@@ -178,7 +178,7 @@ DISCRETE = [
 ]
 
 
-@pytest.mark.parametrize("domain", DISCRETE, ids=repr)
+@pytest.mark.parametrize("domain", DISCRETE, ids=lambda d: d.describe())
 def test_discrete_prior_sums_to_one_and_draws_follow_it(domain):
     theta = domain.from_unit((np.arange(domain.n_values) + 0.5) / domain.n_values)
     probability = np.exp(domain.log_prior(theta))

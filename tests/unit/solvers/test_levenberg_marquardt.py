@@ -1,0 +1,155 @@
+"""Levenberg-Marquardt ascents: precision, bounds, and what is not called converged."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.unit.solvers.ascents import climb, from_residual
+from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
+
+QUICK = LevenbergMarquardt(1e-6)
+POLISH = LevenbergMarquardt(1e-15, 1000, accurate=True)
+X = np.linspace(0.0, 3.0, 30)
+
+
+def decay(u):
+    """Residuals of an exponential decay, in units of the noise; amplitude and rate from 0 to 4."""
+    amplitude, rate = 4 * u
+    data = 2.3 * np.exp(-1.1 * X) + 0.05 * np.cos(37 * X)
+    return (data - amplitude * np.exp(-rate * X)) / 0.05
+
+
+def rosenbrock(u):
+    x, y = -2 + 4 * u
+    return np.array([10 * (y - x**2), 1 - x])
+
+
+def run(solver, residual, u, **known):
+    value, payload = from_residual(residual)
+    return climb(solver, value, u, payload=payload, **known)
+
+
+@pytest.mark.parametrize("residual", [decay, rosenbrock])
+def test_every_start_reaches_the_best_point(residual):
+    from scipy.optimize import least_squares
+
+    best = least_squares(residual, [0.7, 0.4], bounds=([0, 0], [1, 1]), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    for u in np.random.default_rng(2).random((10, 2)):
+        ascent, n_points = run(QUICK, residual, u)
+        assert ascent.converged
+        assert ascent.value >= -best.cost - 1e-5
+        assert n_points < 250
+        polished, _ = run(POLISH, residual, ascent.u, curvature=ascent.curvature)
+        assert polished.u.tolist() == pytest.approx(best.x.tolist(), rel=1e-7)
+
+
+def test_the_gradient_at_the_end_vanishes():
+    """Three-point differences have no bias; forward ones would end where their own gradient vanishes."""
+    ascent, _ = run(POLISH, decay, [0.6, 0.3])
+    value, _ = from_residual(decay)
+    h = 1e-5
+    slopes = [(value(ascent.u + h * e) - value(ascent.u - h * e)) / (2 * h) for e in np.eye(2)]
+    sigma = 1 / np.sqrt(np.diag(ascent.curvature))
+    assert np.abs(slopes * sigma).max() < 1e-5
+
+
+def test_a_linear_problem_takes_one_step():
+    design = np.random.default_rng(1).normal(size=(20, 3))
+    residual = lambda u: design @ (u - 0.4) * 100  # noqa: E731
+    ascent, n_points = run(LevenbergMarquardt(1e-9), residual, [0.45, 0.35, 0.42])
+    assert ascent.value == pytest.approx(0.0, abs=1e-8)
+    assert n_points <= 24  # three Jacobians, three steps: the last two confirm
+
+
+def test_a_given_jacobian_is_used():
+    matrix = np.random.default_rng(1).normal(size=(20, 3)) * 100
+
+    def residual(u):
+        return matrix @ (u - 0.4) + 0.1 * np.sin(5 * u).sum()
+
+    def payload(u):
+        return np.column_stack([residual(u), matrix + 0.5 * np.cos(5 * u)])
+
+    ascent, n_points = climb(QUICK, from_residual(residual)[0], [0.9, 0.1, 0.6], payload=payload)
+    _, without = run(QUICK, residual, [0.9, 0.1, 0.6])
+    assert ascent.converged
+    assert n_points < without
+
+
+def test_active_bounds_are_exact():
+    """Amplitude 2.3 in a box that ends at 2.0, with the rate free."""
+
+    def residual(u):
+        return (2.3 * np.exp(-1.1 * X) - 2 * u[0] * np.exp(-4 * u[1] * X)) / 0.05
+
+    for u in np.random.default_rng(3).random((5, 2)):
+        ascent, _ = run(QUICK, residual, u)
+        assert ascent.converged
+        assert ascent.u[0] == 1.0
+        other = np.linspace(0, 1, 200_001)
+        known = max(from_residual(residual)[0](np.array([1.0, x])) for x in other[55_000:65_000:50])
+        assert ascent.value > known - 1e-3
+
+
+def test_a_small_promise_that_is_due_to_damping_ends_nothing():
+    """A residual that is wrong by a jump: every step falls, the damping grows, and the ascent must say so."""
+
+    def residual(u):
+        return np.array([1.0 + 10 * u[0] if u[0] >= 0.5 else 20.0])
+
+    ascent, _ = run(QUICK, residual, [0.5])
+    assert not ascent.converged
+    assert "no step rises" in ascent.reason
+
+
+def test_an_unused_parameter_and_a_ridge():
+    for residual in (lambda u: np.array([10 * (u[0] - 0.3)]), lambda u: np.array([10 * (u[0] + u[1] - 0.7)])):
+        ascent, _ = run(QUICK, residual, [0.9, 0.6])
+        assert ascent.converged
+        assert ascent.value == pytest.approx(0.0, abs=1e-8)
+        assert np.linalg.eigvalsh(ascent.curvature).min() > 0  # the contract, also when J has no full rank
+
+
+@pytest.mark.parametrize("scale", [1e10, 1.0, 1e-3])
+def test_any_size_of_the_residual(scale):
+    ascent, _ = run(POLISH, lambda u: scale * decay(u), [0.6, 0.3])
+    known, _ = run(POLISH, decay, [0.6, 0.3])
+    assert ascent.u.tolist() == pytest.approx(known.u.tolist(), rel=1e-6)
+
+
+def test_columns_of_very_different_size():
+    weights = 10.0 ** np.array([0, 4, 8, 12])
+
+    def residual(u):
+        return weights * (u - 0.37)
+
+    ascent, _ = run(POLISH, residual, [0.1, 0.9, 0.4, 0.3])
+    assert (np.abs(ascent.u - 0.37) * weights < 1e-3).all()
+
+
+def test_residuals_that_are_undefined_on_one_side():
+    """The forward difference of the first coordinate has no residual: the other side is taken."""
+
+    def residual(u):
+        return np.array([10 * (u[0] - 0.2), 10 * (u[1] - 0.2)]) if u[0] <= 0.4 else np.array([math.nan, math.nan])
+
+    ascent, _ = run(QUICK, residual, [0.4, 0.9])
+    assert ascent.converged
+    assert ascent.u.tolist() == pytest.approx([0.2, 0.2], abs=1e-4)
+
+
+def test_a_start_without_residual():
+    ascent, n_points = run(QUICK, lambda u: np.array([math.nan]), [0.5])
+    assert (ascent.converged, n_points, ascent.reason) == (False, 1, "no finite value at the start")
+
+
+def test_the_limit_on_iterations_is_said():
+    ascent, _ = run(LevenbergMarquardt(1e-9, 2), rosenbrock, [0.1, 0.9])
+    assert (ascent.converged, ascent.reason) == (False, "no convergence in 2 trial steps")
+
+
+def test_more_parameters_than_residuals():
+    ascent, _ = run(QUICK, lambda u: np.array([100 * (u.sum() - 1.4)]), [0.9, 0.9, 0.1, 0.8])
+    assert ascent.converged
+    assert ascent.value == pytest.approx(0.0, abs=1e-8)
