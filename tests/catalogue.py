@@ -1,9 +1,17 @@
 """Algorithms and problems for tests that run all of one kind on all of the other: one place for both."""
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from wilks import problems
 from wilks.problems import KnownProblem
+from wilks.profiles.grid import make_grid
+from wilks.profiles.schedule import ProfileMap
+from wilks.profiles.state import Optimum
+from wilks.searchers.multistart import MultiStart
+from wilks.verbs.fit import local_solvers
 
 # Problems with exact profiles, by name; small ones first.
 KNOWN_PROBLEMS: dict[str, Callable[[], KnownProblem]] = {
@@ -32,3 +40,25 @@ WITH_GRADIENT: dict[str, Callable[[], KnownProblem]] = {
     "levy_4d": lambda: problems.levy_4d(with_gradient=True),
     "rastrigin_2d": lambda: problems.rastrigin(2, with_gradient=True),
 }
+
+
+def multistart(known: KnownProblem) -> MultiStart:
+    """The algorithm behind `wilks.fit`."""
+    return MultiStart(*local_solvers(known.problem))
+
+
+def profile_map(known: KnownProblem, n_nodes: int = 9) -> ProfileMap:
+    """The algorithm behind `wilks.profile`, over the first two parameters, from the known maxima."""
+    space = known.problem.space
+    names = space.free[:2]
+    grid = make_grid(space, names, (n_nodes, n_nodes))
+    curvature = np.eye(space.dimension)
+    optima = tuple(
+        Optimum(space.to_unit(space.to_theta(values)), known.maximum, curvature, reliable=False)
+        for values in known.maxima
+    )
+    return ProfileMap(local_solvers(known.problem)[0], 4.0, 3, grid, optima)
+
+
+# Every algorithm, made for a problem; the tests of the contract run each on each.
+ALGORITHMS: dict[str, Callable[[KnownProblem], Any]] = {"multistart": multistart, "profile_map": profile_map}

@@ -1,7 +1,7 @@
 """wilks: from a likelihood to what it says.
 
-One problem definition and four verbs: `search`, `fit`, `profile` and `sample`; `compare` puts their answers side by
-side. Heavy parts load on use.
+One problem definition for all verbs: `fit` finds the best point and its errors, `profile` maps the profile likelihood,
+`compare` puts their answers side by side. Heavy parts load on use.
 """
 
 from __future__ import annotations

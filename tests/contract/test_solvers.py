@@ -126,3 +126,34 @@ def test_starts_on_the_faces_of_the_box(solver):
 
 def test_the_name_is_for_people(solver):
     assert "(" in solver.name
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_ascent_ends_whatever_the_likelihood_does(solver, seed):
+    """Holes, noise, any scale, any known curvature: it ends, inside the box, without a warning of NumPy."""
+    rng = np.random.default_rng(seed)
+    m = int(rng.integers(1, 5))
+    factor = rng.normal(size=(m + 1, m)) * 10.0 ** rng.uniform(-6, 7, m)
+    centre = rng.uniform(-0.5, 1.5, m)
+    share, noise = rng.choice([0.0, 0.05, 0.3, 0.6]), rng.choice([0.0, 1e-9, 1e-3, 1.0, 1e5])
+    answered = {}
+
+    def wild(u):
+        if u.tobytes() not in answered:
+            r = factor @ (u - centre) + noise * rng.normal(size=m + 1)
+            answered[u.tobytes()] = np.full(m + 1, math.nan) if rng.random() < share else r
+        return answered[u.tobytes()]
+
+    known = {}
+    if rng.random() < 0.5:
+        spread = rng.normal(size=(m + 1, m))
+        known = {"curvature": spread.T @ spread * 10.0 ** rng.uniform(-12, 14), "measure": bool(rng.random() < 0.5)}
+    start = rng.random(m) * (rng.random(m) > 0.2)
+    ascent, _ = run(solver, wild, start, **known)
+    assert ascent.reason
+    if math.isfinite(ascent.value):
+        assert np.linalg.eigvalsh(ascent.curvature / np.abs(ascent.curvature).max()).min() > -1e-9
+        points = solver.curvature_points(ascent.u, ascent.curvature)
+        assert ((points >= 0) & (points <= 1)).all()
+        found = solver.curvature_from(ascent.u, ascent.value, ascent.curvature, *answers(solver, wild, points))
+        assert np.isfinite(found.positive).all()

@@ -64,7 +64,9 @@ def test_no_start_is_needed(name):
 
 # The search of these takes thousands of evaluations per start.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["Gauss1", "Gauss2", "Gauss3", "ENSO", "Thurber", "Hahn1", "Nelson", "MGH17", "Bennett5"])
+@pytest.mark.parametrize(
+    "name", ["Gauss1", "Gauss2", "Gauss3", "ENSO", "Thurber", "Hahn1", "Nelson", "MGH17", "Bennett5"]
+)
 def test_no_start_is_needed_for_the_hard_ones(name):
     dataset = read(name)
     result = wilks.fit(dataset.problem(dataset.box(3.0)), seed=2, callbacks=())
@@ -73,7 +75,7 @@ def test_no_start_is_needed_for_the_hard_ones(name):
 
 @pytest.mark.parametrize("name", ["Lanczos2", "Lanczos3"])
 def test_terms_that_may_change_places(name):
-    """Sums of three decays: the optimum is found six times over, and the decays of any of them are the certified ones."""
+    """Sums of three decays: the optimum exists six times over, and in each the decays are the certified ones."""
     dataset = read(name)
     result = fit_from(dataset, 1)
     found = sorted(arrays(result)[0].reshape(3, 2).tolist())

@@ -39,7 +39,8 @@ def counts(rng):
         log_mean = math.log(v["a"]) + v["b"] * x
         return float(np.sum(n * log_mean - np.exp(log_mean)))
 
-    return wilks.LikelihoodProblem(wilks.Space(a=Real(1, 100, scale="log", initial=10.0), b=Real(-3, 3, initial=0.0)), log_likelihood)
+    space = wilks.Space(a=Real(1, 100, scale="log", initial=10.0), b=Real(-3, 3, initial=0.0))
+    return wilks.LikelihoodProblem(space, log_likelihood)
 
 
 @pytest.mark.parametrize(

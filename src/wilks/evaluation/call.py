@@ -22,7 +22,7 @@ from wilks.core.problem import LikelihoodProblem, ResidualProblem
 from wilks.core.proposal import EvaluationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -60,9 +60,14 @@ class ChunkAnswer:
 
 def evaluate_chunk(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
     """Evaluate the points of a chunk, shape (n, dimension); never raises because of the user's function."""
-    if problem.vectorized and want == "value":
+    if takes_batches(problem, want):
         return _vectorized(problem, thetas)
     return _one_by_one(problem, thetas, want)
+
+
+def takes_batches(problem: Problem, want: Want) -> bool:
+    """Is the user's function called with all points of a chunk at once?"""
+    return want == "value" and isinstance(problem, LikelihoodProblem) and problem.vectorized
 
 
 def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
@@ -210,15 +215,14 @@ def _caller(problem: Problem, want: Want) -> Call:
         return lambda values: _residual(problem, values, want)
     if not isinstance(problem, LikelihoodProblem):
         raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
-    function = problem.log_likelihood
+    function = one = problem.log_likelihood
     if problem.vectorized:
         free = problem.space.free
 
-        def one(values: dict[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
+        def one(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
             arrays = {name: np.asarray([value]) if name in free else value for name, value in values.items()}
             return _numbers(function(arrays), (1,), "a vectorized log_likelihood")[0]
-    else:
-        one = function
+
     if want == "value":
         return lambda values: (one(values), None)
     gradient = problem.gradient
@@ -264,9 +268,7 @@ def _checked(raw: Any) -> tuple[float, int]:  # noqa: ANN401 - whatever the user
     else:
         shape = getattr(raw, "shape", None)
         what = f"an array of shape {shape}" if shape is not None else f"{raw!r:.{_SHOWN}}"
-        raise InvalidProblemError(
-            f"the log-likelihood must return one float, got {what} of type {type(raw).__name__}"
-        )
+        raise InvalidProblemError(f"the log-likelihood must return one float, got {what} of type {type(raw).__name__}")
     if math.isfinite(value):
         return value, _OK
     if value == -math.inf:

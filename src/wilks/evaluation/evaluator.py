@@ -1,36 +1,43 @@
 """From proposals to evaluations: chunks sized by measured time, workers kept busy, and no failure that ends a run.
 
-When a worker process dies, every chunk that was under way is lost and each may hold the point that killed it. They go
-into quarantine: one chunk at a time is sent to the rebuilt pool; a chunk that kills again is halved, until a single
-point has killed twice. That point is recorded as LOST; all others get their values.
+The chunk of a worker that died may hold the point that killed it: it is halved, and its halves are evaluated again,
+down to a single point. One that kills a second time is recorded as LOST; all others get their values.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import EvaluationError
+from wilks.core.errors import EvaluationError, WilksError
 from wilks.core.proposal import Evaluations, EvaluationStatus, Proposals
-from wilks.evaluation.call import ChunkAnswer
-from wilks.evaluation.executors import Executor, ProblemNotLoadedError
+from wilks.evaluation.call import takes_batches
+from wilks.evaluation.pool import WorkerDiedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from wilks.core.problem import Problem
+    from wilks.evaluation.call import ChunkAnswer
+    from wilks.evaluation.executors import Executor
 
 CHUNK_SECONDS = 0.1
 """Time that one chunk should take: long beside a round trip (0.1 ms), short beside a person's patience."""
+_LEAST_SECONDS = 0.0005
+"""Time that one chunk should take at least, though another worker may be idle: a few round trips."""
 _SERIAL_SECONDS = 0.05
 _MAX_CHUNK = 20_000
+_WHOLE_BATCH, _WHOLE_BATCH_SECONDS = 1000, 5.0
 _CHUNKS_PER_WORKER = 2
 _ASKED_SERIAL = 16
-_GIVE_UP_AFTER = 30
+_GIVE_UP_AFTER, _GIVE_UP_AFTER_LOST = 30, 5
 
 
 @dataclass
@@ -40,7 +47,7 @@ class _Chunk:
 
     def halves(self) -> list[_Chunk]:
         middle = len(self.proposals) // 2
-        return [_Chunk(_rows(self.proposals, slice(None, middle))), _Chunk(_rows(self.proposals, slice(middle, None)))]
+        return [_Chunk(rows(self.proposals, slice(None, middle))), _Chunk(rows(self.proposals, slice(middle, None)))]
 
 
 class Evaluator:
@@ -52,31 +59,41 @@ class Evaluator:
         What to evaluate.
     executor
         Where.
+
+    Attributes
+    ----------
+    outstanding
+        Number of points that were submitted and not yet collected.
+    interrupted
+        Did Ctrl-C end a call? The point, and those after it in its chunk, are not evaluated.
+    any_answer
+        Did any evaluation of the run succeed? Set it when one of an earlier call did.
     """
 
     def __init__(self, problem: Problem, executor: Executor) -> None:
         self.problem = problem
         self.executor = executor
-        self.n_failed = 0
-        self.n_finished = 0
-        self._any_answer = False
+        self.outstanding = 0
+        self.interrupted = False
+        self.any_answer = False
+        self._n_failed = 0
+        self._n_lost = 0
         self._first_failure: tuple[Evaluations, int] | None = None
         self._waiting: deque[Proposals] = deque()
-        self._quarantine: deque[_Chunk] = deque()
+        self._n_waiting = 0
+        self._suspects: deque[_Chunk] = deque()
         self._running: dict[Future[ChunkAnswer], _Chunk] = {}
         self._mean_seconds: float | None = None
-        self._n_waiting = 0
-        executor.open(problem)
+        self._submit = executor.open(problem)
 
     @property
-    def outstanding(self) -> int:
-        """Number of points that were submitted and not yet collected."""
-        held = sum(len(c.proposals) for c in (*self._quarantine, *self._running.values()))
-        return self._n_waiting + held
+    def lockstep(self) -> bool:
+        """Is there one worker, so that the order of evaluations can be the same in every run?"""
+        return self.executor.n_workers == 1
 
     def room(self) -> int:
         """How many points an asynchronous algorithm may still propose so that all workers stay busy."""
-        if self.executor.n_workers == 1:
+        if self.lockstep:
             return _ASKED_SERIAL
         per_worker = 1.0 if self._mean_seconds is None else CHUNK_SECONDS / max(self._mean_seconds, 1e-9)
         wanted = self.executor.n_workers * _CHUNKS_PER_WORKER * max(2.0, min(per_worker, 500.0))
@@ -87,9 +104,15 @@ class Evaluator:
         if len(proposals):
             self._waiting.append(proposals)
             self._n_waiting += len(proposals)
+            self.outstanding += len(proposals)
 
-    def collect(self) -> list[Evaluations]:
+    def collect(self, interruptible: Callable[[], AbstractContextManager[Any]] = nullcontext) -> list[Evaluations]:
         """Wait until at least one chunk is done, and return every chunk that is.
+
+        Parameters
+        ----------
+        interruptible
+            Makes the context in which user's functions are waited for.
 
         Raises
         ------
@@ -99,26 +122,29 @@ class Evaluator:
             If the workers cannot load the problem.
         """
         self._check_hopeless()
-        self._dispatch()
+        self._dispatch(interruptible)
         if not self._running:
             return []
-        done, _ = concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
+        if self.executor.inline:
+            done = set(self._running)
+        else:
+            with interruptible():
+                done, _ = concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
         found: list[Evaluations] = []
-        dead: list[_Chunk] = []
-        for future in [f for f in self._running if f in done]:
-            chunk = self._running.pop(future)
-            try:
-                answer = future.result()
-            except ProblemNotLoadedError:
-                self.executor.abort()
-                raise
-            except Exception:  # noqa: BLE001 - whatever broke the worker, its chunk is examined
-                dead.append(chunk)
-            else:
-                found.append(self._finished(chunk.proposals, answer))
-        if dead:
-            found += self._after_death(dead)
+        for future in [future for future in self._running if future in done]:
+            found += self._taken(future)
+        self.outstanding -= sum(map(len, found))
         return found
+
+    def hold(self) -> None:
+        """Drop what no worker has begun; what is under way can still be collected."""
+        for future in list(self._running):
+            if future.cancel():
+                del self._running[future]
+        self._waiting.clear()
+        self._suspects.clear()
+        self._n_waiting = 0
+        self.outstanding = sum(len(chunk.proposals) for chunk in self._running.values())
 
     def abort(self) -> None:
         """Drop everything that is queued or under way."""
@@ -126,47 +152,70 @@ class Evaluator:
             future.cancel()
         self.executor.abort()
         self._running.clear()
-        self._waiting.clear()
-        self._quarantine.clear()
-        self._n_waiting = 0
+        self.hold()
 
-    def _dispatch(self) -> None:
-        if self._quarantine:
-            if not self._running:
-                self._start(self._quarantine.popleft())
-            return
-        serial = self.executor.n_workers == 1
-        while self._waiting and len(self._running) < (1 if serial else _CHUNKS_PER_WORKER * self.executor.n_workers):
-            self._start(_Chunk(self._next_chunk()))
-
-    def _start(self, chunk: _Chunk) -> None:
-        try:
-            future = self.executor.submit(chunk.proposals.thetas, chunk.proposals.want)
-        except concurrent.futures.BrokenExecutor:
-            self.executor.recover()
-            future = self.executor.submit(chunk.proposals.thetas, chunk.proposals.want)
-        self._running[future] = chunk
+    def _dispatch(self, interruptible: Callable[[], AbstractContextManager[Any]]) -> None:
+        limit = 1 if self.executor.inline else _CHUNKS_PER_WORKER * self.executor.n_workers
+        while (self._suspects or self._waiting) and len(self._running) < limit:
+            chunk = self._suspects.popleft() if self._suspects else _Chunk(self._next_chunk())
+            proposals = chunk.proposals
+            try:
+                with interruptible() if self.executor.inline else nullcontext():
+                    future = self._submit(proposals.thetas, proposals.want)
+            except concurrent.futures.BrokenExecutor as error:
+                raise self._broken() from error
+            self._running[future] = chunk
 
     def _next_chunk(self) -> Proposals:
         """Take the next points of the first batch, as many as fit into the time of a chunk."""
         batch = self._waiting[0]
-        size = self._chunk_size()
+        size = self._chunk_size(batch)
         if len(batch) <= size:
             self._waiting.popleft()
             self._n_waiting -= len(batch)
             return batch
-        self._waiting[0] = _rows(batch, slice(size, None))
+        self._waiting[0] = rows(batch, slice(size, None))
         self._n_waiting -= size
-        return _rows(batch, slice(None, size))
+        return rows(batch, slice(None, size))
 
-    def _chunk_size(self) -> int:
+    def _chunk_size(self, batch: Proposals) -> int:
         workers = self.executor.n_workers
-        if self._mean_seconds is None:
+        mean = self._mean_seconds
+        # Ever smaller chunks towards the end of a batch: the workers finish together.
+        share = self._n_waiting if workers == 1 else -(-self._n_waiting // (2 * workers))
+        if mean is not None:
+            share = max(share, int(min(1e9, _LEAST_SECONDS / max(mean, 1e-9))))
+        if takes_batches(self.problem, batch.want):
+            by_time = 0 if mean is None else int(_WHOLE_BATCH_SECONDS / max(mean, 1e-9))
+            return max(1, min(share, _MAX_CHUNK, max(_WHOLE_BATCH, by_time)))
+        if mean is None:
             return 1 if workers == 1 else 2
-        seconds = _SERIAL_SECONDS if workers == 1 else CHUNK_SECONDS
-        by_time = int(min(_MAX_CHUNK, seconds / max(self._mean_seconds, 1e-9)))
-        share = -(-self._n_waiting // workers) if workers > 1 else self._n_waiting
-        return max(1, min(by_time, share))
+        if not self.any_answer:  # what always fails should end soon, however quickly it fails
+            share = min(share, max(1, _GIVE_UP_AFTER - self._n_failed))
+        seconds = _SERIAL_SECONDS if self.executor.inline else CHUNK_SECONDS
+        return max(1, min(share, _MAX_CHUNK, int(min(1e9, seconds / max(mean, 1e-9)))))
+
+    def _taken(self, future: Future[ChunkAnswer]) -> list[Evaluations]:
+        """Evaluations of a chunk that has ended; what it leaves unanswered waits again."""
+        chunk = self._running.pop(future)
+        try:
+            answer = future.result()
+        except WilksError:
+            raise
+        except concurrent.futures.BrokenExecutor as error:
+            raise self._broken() from error
+        except concurrent.futures.CancelledError as error:
+            raise EvaluationError(f"the {self.executor.name} executor was shut down during the run") from error
+        except Exception as error:  # noqa: BLE001 - executors have errors of their own for the death of a worker
+            return self._after_death(chunk, error)
+        proposals = chunk.proposals
+        if answer.interrupted:
+            self.interrupted = True
+            rest = rows(proposals, slice(len(answer), None))
+            self._waiting.appendleft(rest)
+            self._n_waiting += len(rest)
+            proposals = rows(proposals, slice(None, len(answer)))
+        return [self._finished(proposals, answer)] if len(answer) else []
 
     def _finished(self, proposals: Proposals, answer: ChunkAnswer) -> Evaluations:
         n = len(proposals)
@@ -183,71 +232,69 @@ class Evaluator:
             payloads=answer.payloads,
             errors=answer.errors,
         )
-        self._count(evaluations)
+        self._look_for_failures(evaluations)
         return evaluations
 
-    def _count(self, evaluations: Evaluations) -> None:
-        failed = evaluations.statuses >= EvaluationStatus.FAILED
-        failed &= evaluations.statuses != EvaluationStatus.VIOLATED
+    def _look_for_failures(self, evaluations: Evaluations) -> None:
+        if self.any_answer:
+            return
+        statuses = evaluations.statuses
+        failed = (statuses == EvaluationStatus.FAILED) | (statuses == EvaluationStatus.LOST)
         n_failed = int(np.count_nonzero(failed))
-        self.n_finished += len(evaluations)
-        self.n_failed += n_failed
-        self._any_answer = self._any_answer or n_failed < len(evaluations)
+        self.any_answer = n_failed < len(evaluations)
+        self._n_failed += n_failed
         if n_failed and self._first_failure is None:
             self._first_failure = (evaluations, int(np.argmax(failed)))
 
-    def _after_death(self, dead: list[_Chunk]) -> list[Evaluations]:
-        """Put the lost chunks into quarantine; record a single point that killed twice."""
-        found: list[Evaluations] = []
-        for future, chunk in list(self._running.items()):  # a broken pool takes all its chunks with it
-            if future.done() and not future.cancelled() and future.exception() is None:
-                found.append(self._finished(chunk.proposals, future.result()))
-            else:
-                future.cancel()
-                dead.append(chunk)
-        self._running.clear()
-        how = self.executor.recover()
-        alone = len(dead) == 1
-        for chunk in reversed(dead):
-            chunk.deaths += 1
-            if alone and len(chunk.proposals) > 1:
-                self._quarantine.extendleft(reversed(chunk.halves()))
-            elif alone and chunk.deaths > 1:
-                found.append(self._lost(chunk.proposals, how))
-            else:
-                self._quarantine.appendleft(chunk)
-        return found
+    def _after_death(self, chunk: _Chunk, error: Exception) -> list[Evaluations]:
+        if len(chunk.proposals) > 1:
+            self._suspects.extend(chunk.halves())
+            return []
+        chunk.deaths += 1
+        if chunk.deaths == 1:
+            self._suspects.append(chunk)
+            return []
+        how = str(error) if isinstance(error, WorkerDiedError) else f"{type(error).__name__}: {error}"
+        self._n_lost += 1
+        lost = _lost(chunk.proposals, f"the worker process died twice while evaluating this point ({how})")
+        self._look_for_failures(lost)
+        return [lost]
 
-    def _lost(self, proposals: Proposals, how: str) -> Evaluations:
-        text = f"the worker process died twice while evaluating this point ({how})"
-        evaluations = Evaluations(
-            ids=proposals.ids,
-            thetas=proposals.thetas,
-            phases=proposals.phases,
-            log_likelihoods=np.array([-np.inf]),
-            statuses=np.array([EvaluationStatus.LOST], dtype=np.int8),
-            seconds=np.zeros(1, dtype=np.float32),
-            workers=np.zeros(1, dtype=np.int32),
-            payloads=None if proposals.want == "value" else [None],
-            errors={0: text},
+    def _broken(self) -> EvaluationError:
+        return EvaluationError(
+            f"the pool of the {self.executor.name} executor is broken, most likely because a worker died; "
+            "wilks.ProcessExecutor survives this and finds the point that kills workers"
         )
-        self._count(evaluations)
-        return evaluations
 
     def _check_hopeless(self) -> None:
-        if self._any_answer or self.n_finished < _GIVE_UP_AFTER or self._first_failure is None:
+        few = self._n_failed < _GIVE_UP_AFTER and self._n_lost < _GIVE_UP_AFTER_LOST
+        if self.any_answer or few or self._first_failure is None:
             return
         evaluations, position = self._first_failure
-        self.abort()
         values = self.problem.space.to_values(evaluations.thetas[position])
         shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
         raise EvaluationError(
-            f"all of the first {self.n_finished} evaluations failed, so the run was stopped. The first, at {shown}:",
+            f"all of the first {self._n_failed} evaluations failed, so the run was stopped. The first, at {shown}:",
             values=values,
             traceback=evaluations.errors.get(position, ""),
             worker=int(evaluations.workers[position]),
         )
 
 
-def _rows(proposals: Proposals, part: slice) -> Proposals:
+def _lost(proposals: Proposals, text: str) -> Evaluations:
+    return Evaluations(
+        ids=proposals.ids,
+        thetas=proposals.thetas,
+        phases=proposals.phases,
+        log_likelihoods=np.array([-np.inf]),
+        statuses=np.array([EvaluationStatus.LOST], dtype=np.int8),
+        seconds=np.zeros(1, dtype=np.float32),
+        workers=np.zeros(1, dtype=np.int32),
+        payloads=None if proposals.want == "value" else [None],
+        errors={0: text},
+    )
+
+
+def rows(proposals: Proposals, part: slice | np.ndarray) -> Proposals:
+    """Return some of the points."""
     return Proposals(proposals.ids[part], proposals.thetas[part], proposals.phases[part], proposals.want)

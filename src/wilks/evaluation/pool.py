@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _QUEUED_AHEAD = 2
-_AHEAD_SECONDS = 0.5
+_AHEAD_SECONDS = 0.02
 _AHEAD_BYTES = 32_768
 _MAX_FALSE_STARTS = 3
 _PATIENCE_SECONDS = 5.0
@@ -53,6 +53,10 @@ class Task:
     want: Want
     future: Future[ChunkAnswer] = field(default_factory=Future)
 
+    def claim(self) -> bool:
+        """Is the answer still wanted? From here on it cannot be cancelled."""
+        return self.future.running() or self.future.set_running_or_notify_cancel()
+
 
 @dataclass(eq=False)
 class _Worker:
@@ -62,6 +66,8 @@ class _Worker:
     token: str = ""
     tasks: deque[Task] = field(default_factory=deque)
     began: float = 0.0
+    sentinel: int = -1
+    """Readable when the process has ended; -1 where the system does not offer it."""
 
 
 class WorkerPool:
@@ -79,7 +85,7 @@ class WorkerPool:
         self._queue: deque[Task] = deque()
         self._workers: list[_Worker] = []
         self._false_starts = 0
-        self._last_seconds = 0.0
+        self._last_seconds = float("inf")
         self._closing = False
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
@@ -100,7 +106,11 @@ class WorkerPool:
         self._queue.append(task)
         self._wake()
 
-    def close(self, *, kill: bool) -> None:
+    def kill(self) -> None:
+        """End the workers at once."""
+        self.close(kill=True)
+
+    def close(self, *, kill: bool = False) -> None:
         """End the workers, at once or when they have finished what they have; futures without answer are cancelled."""
         if os.getpid() != self._process or self._closing:  # a forked child must leave the parent's workers alone
             return
@@ -115,22 +125,15 @@ class WorkerPool:
         os.close(self._wake_reader)
         os.close(self._wake_writer)
         for worker in self._workers:
-            self._end(worker)
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+        for worker in self._workers:
+            _end(worker)
         for task in (*self._queue, *(t for worker in self._workers for t in worker.tasks)):
             if not task.future.cancel() and not task.future.done():
                 task.future.set_exception(WorkerDiedError("the pool was closed"))
         self._workers.clear()
         self._queue.clear()
-
-    def _end(self, worker: _Worker) -> None:
-        with contextlib.suppress(OSError):
-            worker.connection.send(None)
-        try:
-            worker.process.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            worker.process.wait()
-        worker.connection.close()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # the pipe is full of calls to wake up
@@ -139,16 +142,27 @@ class WorkerPool:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        while not self._closing:
-            self._start_missing()
-            self._hand_out()
-            known: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
-            for source in wait([self._wake_reader, *known]):
-                if source in known:
-                    self._receive(known[source])
-                else:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wake_reader, 4096)
+        try:
+            while not self._closing:
+                self._start_missing()
+                self._hand_out()
+                self._wait()
+        except Exception as error:  # noqa: BLE001 - whoever waits for an answer must learn of it
+            tasks = [*self._queue, *(task for worker in self._workers for task in worker.tasks)]
+            for task in tasks:
+                if task.claim():
+                    task.future.set_exception(error)
+            self._queue.clear()
+
+    def _wait(self) -> None:
+        sources: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
+        sources |= {worker.sentinel: worker for worker in self._workers if worker.sentinel >= 0}
+        for source in wait([self._wake_reader, *sources]):
+            if source == self._wake_reader:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_reader, 4096)
+            elif sources[source] in self._workers:
+                self._receive(sources[source])
 
     def _start_missing(self) -> None:
         n_tasks = len(self._queue) + sum(len(worker.tasks) for worker in self._workers)
@@ -159,7 +173,8 @@ class WorkerPool:
                         return
                     self._workers.append(_started())
             except OSError as error:
-                self._give_up(f"worker processes cannot be started: {error.strerror or error}")
+                if not self._workers:
+                    self._give_up(f"worker processes cannot be started: {error.strerror or error}")
                 return
 
     def _hand_out(self) -> None:
@@ -172,10 +187,10 @@ class WorkerPool:
             if not free:
                 return
             worker = min(free, key=lambda worker: len(worker.tasks))
-            if worker.tasks and len(self._workers) < self._n_workers:
-                return  # somebody who will be idle is about to start
+            if worker.tasks and not all(other.ready for other in self._workers):
+                return  # somebody else is about to be ready
             task = self._queue.popleft()
-            if task.future.set_running_or_notify_cancel():
+            if task.claim():
                 self._send(worker, task)
 
     def _send(self, worker: _Worker, task: Task) -> None:
@@ -191,9 +206,12 @@ class WorkerPool:
             self._bury(worker)
 
     def _receive(self, worker: _Worker) -> None:
-        if worker not in self._workers:
-            return
+        """Take one message; no message from a dead process means that none will come."""
         try:
+            if not worker.connection.poll():
+                if worker.process.poll() is not None:
+                    self._bury(worker)
+                return
             message = worker.connection.recv()
         except (EOFError, OSError):
             self._bury(worker)
@@ -211,18 +229,10 @@ class WorkerPool:
 
     def _bury(self, worker: _Worker) -> None:
         """Take leave of a dead worker: the chunk that it worked on is lost, what it had not begun goes back."""
-        try:
-            code = worker.process.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:  # it has closed its socket and lives on
-            worker.process.kill()
-            code = worker.process.wait()
-        worker.connection.close()
+        how = _describe_exit(_end(worker))
         self._workers.remove(worker)
-        how = _describe_exit(code)
         first = worker.tasks.popleft() if worker.tasks else None
-        for task in reversed(worker.tasks):
-            again = Task(task.token, task.blob, task.thetas, task.want, task.future)
-            self._queue.appendleft(again)
+        self._queue.extendleft(reversed(worker.tasks))
         if first is not None:
             first.future.set_exception(WorkerDiedError(how))
         elif not worker.ready and not self._closing:
@@ -234,7 +244,7 @@ class WorkerPool:
         self._false_starts = 0
         while self._queue:
             task = self._queue.popleft()
-            if task.future.running() or task.future.set_running_or_notify_cancel():
+            if task.claim():
                 task.future.set_exception(EvaluationError(f"{text}; wilks.SerialExecutor() needs none"))
 
 
@@ -261,7 +271,21 @@ def _started() -> _Worker:
         raise
     finally:
         theirs.close()
-    return _Worker(process, ours)
+    sentinel = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
+    return _Worker(process, ours, sentinel=sentinel)
+
+
+def _end(worker: _Worker) -> int:
+    """Wait for the end of a process that has been told to end, or has ended; return its exit code."""
+    try:
+        code = worker.process.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        code = worker.process.wait()
+    worker.connection.close()
+    if worker.sentinel >= 0:
+        os.close(worker.sentinel)
+    return code
 
 
 def _describe_exit(code: int) -> str:

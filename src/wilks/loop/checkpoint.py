@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core import encoding
-from wilks.core.proposal import Evaluations, Proposals
+from wilks.core.proposal import Evaluations, EvaluationStatus, Proposals
+from wilks.evaluation.evaluator import rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.problem import Problem
-    from wilks.store.log import StageLog
+    from wilks.core.proposal import Want
+    from wilks.store.stage import StageLog
 
 _COMMIT_SECONDS = 0.05
 _FIRST_CHECKPOINT_SECONDS = 1.0
 _CHECKPOINT_SHARE = 30.0
+_OK = int(EvaluationStatus.OK)
 
 
 @dataclass
@@ -44,9 +47,13 @@ class RunState:
     best
         Best log-likelihood so far.
     history
-        (number of evaluations, best) at every rise of the best.
+        (number of evaluations, best) at every rise of the best, in the order in which the algorithm was told.
+    n_told
+        Number of evaluations that the algorithm was told.
     seconds
         Wall time used before the present call.
+    spare
+        Evaluations that an interrupted run made and this one has not asked for yet, in the root's coordinates.
     """
 
     algorithm: Any
@@ -56,7 +63,9 @@ class RunState:
     n_failed: int = 0
     best: float = -np.inf
     history: list[tuple[int, float]] = field(default_factory=list)
+    n_told: int = 0
     seconds: float = 0.0
+    spare: Evaluations | None = None
 
 
 class Recorder:
@@ -65,16 +74,19 @@ class Recorder:
     def __init__(self, problem: Problem, stage: StageLog) -> None:
         self._problem = problem
         self._stage = stage
+        self.answered = Answered(problem, None)
         self._buffer: list[Evaluations] = []
         self._committed = time.perf_counter()
         self._saved = self._committed
         self._pause = _FIRST_CHECKPOINT_SECONDS
 
-    def resume(self) -> tuple[RunState | None, Answered, bool]:
-        """Return the last checkpoint, the answers after it, and whether the run had finished."""
+    def resume(self) -> tuple[RunState | None, bool]:
+        """Return the last checkpoint, and whether the run had finished; the answers after it are in `answered`."""
         data, redo, finished = self._stage.resume()
         state: RunState | None = None if data is None else encoding.decode(data)
-        return state, Answered(self._problem, redo), finished
+        parts = [part for part in (None if state is None else state.spare, redo) if part is not None]
+        self.answered = Answered(self._problem, merge(parts))
+        return state, finished
 
     def add(self, evaluations: Evaluations) -> None:
         """Take evaluations; they are written at once when the last write is long enough ago."""
@@ -85,6 +97,8 @@ class Recorder:
     def commit(self, state: RunState | None = None, *, finished: bool = False) -> None:
         """Write what is buffered, with the state as the new checkpoint if one is given."""
         merged = merge(self._buffer)
+        if state is not None:
+            state.spare = self.answered.left()
         data = None if state is None else encoding.encode(state)
         if merged is not None or data is not None or finished:
             self._stage.commit(None if merged is None else self._in_root(merged), data, finished=finished)
@@ -108,25 +122,49 @@ class Recorder:
 
 
 class Answered:
-    """Answers that a resumed run already has, by the exact bytes of the point."""
+    """Answers that a resumed run already has, by the exact bytes of the point; each is used once."""
 
     def __init__(self, problem: Problem, redo: Evaluations | None) -> None:
         self._problem = problem
         self._redo = redo
-        self._rows: dict[bytes, int] = {}
+        self._rows: dict[tuple[bytes, bool], list[int]] = {}
+        self.n_left = 0 if redo is None else len(redo)
         if redo is not None:
-            self._rows = {theta.tobytes(): row for row, theta in enumerate(redo.thetas)}
+            payloads = redo.payloads or [None] * len(redo)
+            for row in reversed(range(len(redo))):
+                key = (redo.thetas[row].tobytes(), payloads[row] is not None)
+                self._rows.setdefault(key, []).append(row)
 
     def split(self, proposals: Proposals) -> tuple[Evaluations | None, Proposals]:
         """Return what is answered already, and the proposals that are not."""
-        if not self._rows or self._redo is None:
+        if self._redo is None or not self.n_left:
             return None, proposals
-        keys = [theta.tobytes() for theta in self._problem.to_root(proposals.thetas)]
-        known = np.array([key in self._rows for key in keys], dtype=bool)
+        thetas = self._problem.to_root(proposals.thetas)
+        found = [self._use(theta.tobytes(), proposals.want) for theta in thetas]
+        known = np.array([row is not None for row in found], dtype=bool)
         if not known.any():
             return None, proposals
-        rows = np.array([self._rows[key] for key in keys if key in self._rows])
-        return _answers(self._redo, rows, _select(proposals, known)), _select(proposals, ~known)
+        taken = np.array([row for row in found if row is not None])
+        self.n_left -= len(taken)
+        return _answers(self._redo, taken, rows(proposals, known)), rows(proposals, ~known)
+
+    def _use(self, theta: bytes, want: Want) -> int | None:
+        """Number of a row that answers this and was not used yet."""
+        with_payload = self._rows.get((theta, True)) if want != "value" else None
+        if with_payload:
+            return with_payload.pop()
+        plain = self._rows.get((theta, False))
+        if not plain or (want != "value" and self._redo is not None and self._redo.statuses[plain[-1]] == _OK):
+            return None
+        return plain.pop()
+
+    def left(self) -> Evaluations | None:
+        """Return the answers that were not used yet, in order."""
+        if self._redo is None or not self.n_left:
+            return None
+        left = np.array(sorted(row for rows_here in self._rows.values() for row in rows_here))
+        redo = self._redo
+        return _answers(redo, left, Proposals(redo.ids[left], redo.thetas[left], redo.phases[left], "residual"))
 
 
 def _answers(redo: Evaluations, rows: NDArray[np.int64], proposals: Proposals) -> Evaluations:
@@ -147,28 +185,25 @@ def _answers(redo: Evaluations, rows: NDArray[np.int64], proposals: Proposals) -
     )
 
 
-def _select(proposals: Proposals, mask: NDArray[np.bool_]) -> Proposals:
-    return Proposals(proposals.ids[mask], proposals.thetas[mask], proposals.phases[mask], proposals.want)
-
-
 def merge(parts: list[Evaluations], *, by_id: bool = False) -> Evaluations | None:
     """Put batches of evaluations together, in order of their ids if asked for; None when there is none."""
     if not parts:
         return None
-    if len(parts) == 1 and not by_id:
+    if len(parts) == 1 and (not by_id or bool((np.diff(parts[0].ids) > 0).all())):
         return parts[0]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("ids", "thetas", "phases", "log_likelihoods", "statuses", "seconds", "workers")
     }
     order = np.argsort(columns["ids"], kind="stable") if by_id else np.arange(len(columns["ids"]))
-    position = {int(row): at for at, row in enumerate(order)}
     payloads: list[NDArray[np.float64] | None] | None = None
     if any(part.payloads is not None for part in parts):
         flat = [p for part in parts for p in (part.payloads or [None] * len(part))]
         payloads = [flat[row] for row in order.tolist()]
-    errors, offset = {}, 0
-    for part in parts:
-        errors.update({position[offset + at]: text for at, text in part.errors.items()})
-        offset += len(part)
+    errors: dict[int, str] = {}
+    if any(part.errors for part in parts):
+        position, offset = np.argsort(order), 0
+        for part in parts:
+            errors |= {int(position[offset + at]): text for at, text in part.errors.items()}
+            offset += len(part)
     return Evaluations(**{name: column[order] for name, column in columns.items()}, payloads=payloads, errors=errors)

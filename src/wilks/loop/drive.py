@@ -3,8 +3,12 @@
     ask -> evaluate -> record -> tell, until the algorithm is done or a rule says stop
 
 A generational algorithm is told whole batches, in the order of their ids, so its answer does not depend on the number
-of workers. Any other algorithm is told each chunk as it comes and asked for more while other chunks are under way; in
-the serial executor the order is always the same, so a run repeats bit by bit.
+of workers. Any other algorithm is told each chunk as it comes and asked for more while other chunks are under way; with
+one worker it is told whole batches too, so a run repeats bit by bit.
+
+What an algorithm is asked never depends on a stopping rule: a rule that ends a run in the middle of a batch leaves
+points that are handed out and not evaluated, or evaluated and not told. They are part of the checkpoint, so a run that
+goes on is the run that was never stopped. Only for the result is the algorithm told what it has not heard yet.
 """
 
 from __future__ import annotations
@@ -17,22 +21,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import EvaluationError
+from wilks.core.errors import CheckpointError
 from wilks.core.proposal import Evaluations, EvaluationStatus, Proposals
 from wilks.core.status import Outcome, Status
-from wilks.loop.checkpoint import Answered, Recorder, RunState, merge
+from wilks.evaluation.evaluator import rows
+from wilks.loop.checkpoint import Recorder, RunState, merge
 from wilks.loop.interrupts import InterruptGate
-from wilks.loop.stopping import MaxEvaluations, RunInfo, StoppingRule
+from wilks.loop.stopping import MaxEvaluations, MaxTime, RunInfo, StoppingRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.algorithm import Algorithm
     from wilks.evaluation.evaluator import Evaluator
-    from wilks.store.log import StageLog
+    from wilks.store.stage import StageLog
 
 Callback = Callable[[RunInfo], object]
-"""Called after every step with the course of the run; a callback that returns True ends the run."""
+"""Called with the course of the run, ten times a second and at its end; a callback that returns True ends the run.
+
+A callback with a method ``close`` is told the end of the run by it.
+"""
 
 _EVERYTHING = 1_000_000
 _CALLBACK_SECONDS = 0.1
@@ -65,11 +73,19 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks at a run: stopping rules and callbacks, under a title for people."""
+    """Who looks at a run: stopping rules and callbacks, under a title for people.
+
+    Attributes
+    ----------
+    n_before, seconds_before
+        Evaluations and time that the same call of a verb has already spent on other runs.
+    """
 
     title: str
     rules: tuple[StoppingRule, ...] = ()
     callbacks: tuple[Callback, ...] = ()
+    n_before: int = 0
+    seconds_before: float = 0.0
 
 
 def drive(
@@ -86,7 +102,7 @@ def drive(
     Returns
     -------
     Outcomes
-        With status INTERRUPTED after Ctrl-C or SIGTERM: everything up to there is in the log.
+        With status INTERRUPTED after Ctrl-C: everything up to there is in the log.
 
     Raises
     ------
@@ -96,51 +112,68 @@ def drive(
         If the log cannot be written.
     """
     recorder = Recorder(evaluator.problem, stage)
-    run, answered, finished = recorder.resume()
+    run, finished = recorder.resume()
     if run is None:
         run = RunState(algorithm.init(evaluator.problem.space, seed, starts))
         recorder.commit(run)
-    driver = _Driver(algorithm, evaluator, recorder, watch, run, answered)
+    n_known = run.n_evaluations
+    driver = _Driver(algorithm, evaluator, recorder, watch, run)
     if finished:
         status = algorithm.terminate(run.algorithm) or Status(Outcome.NOT_CONVERGED)
+        run.n_evaluations += recorder.answered.n_left
         return Outcomes(run.algorithm, status, run, 0.0, run.n_evaluations)
+    evaluator.any_answer = run.n_evaluations > run.n_failed
     with InterruptGate() as gate:
         try:
-            status = driver.run_to_end(gate)
+            with _Rescue(evaluator, recorder):
+                status = driver.run_to_end(gate)
+                driver.show()
         except KeyboardInterrupt:
-            evaluator.abort()
             status = Status(Outcome.INTERRUPTED)
-        except EvaluationError:
-            recorder.commit()
-            raise
         finally:
             for callback in watch.callbacks:
                 if hasattr(callback, "close"):
                     callback.close()
         run.seconds += driver.elapsed
         recorder.commit(run, finished=algorithm.terminate(run.algorithm) is not None)
-    return Outcomes(run.algorithm, status, run, driver.elapsed, driver.n_reused)
+        driver.tell_rest()
+    run.n_evaluations += recorder.answered.n_left
+    return Outcomes(run.algorithm, status, run, driver.elapsed, n_known + driver.n_reused)
+
+
+class _Rescue:
+    """Context manager around a run: whatever ends it, an error of a callback too, costs no evaluation."""
+
+    def __init__(self, evaluator: Evaluator, recorder: Recorder) -> None:
+        self._evaluator = evaluator
+        self._recorder = recorder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the work of others, and write what is known unless writing is what failed."""
+        if kind is not None:
+            self._evaluator.abort()
+            if not issubclass(kind, CheckpointError):
+                self._recorder.commit()
 
 
 class _Driver:
     def __init__(
-        self,
-        algorithm: Algorithm[Any],
-        evaluator: Evaluator,
-        recorder: Recorder,
-        watch: Watch,
-        run: RunState,
-        answered: Answered,
+        self, algorithm: Algorithm[Any], evaluator: Evaluator, recorder: Recorder, watch: Watch, run: RunState
     ) -> None:
         self._algorithm = algorithm
         self._evaluator = evaluator
         self._recorder = recorder
         self._watch = watch
         self._run = run
-        self._answered = answered
+        self._whole_batches = algorithm.generational or evaluator.lockstep
+        self._clocks = tuple(rule for rule in watch.rules if isinstance(rule, MaxTime))
+        self._budgets = tuple(rule for rule in watch.rules if isinstance(rule, MaxEvaluations))
+        self._spent = False
         self._began = time.perf_counter()
-        self._shown = 0.0
-        self._replaying = False
+        self._shown = -math.inf
         self.n_reused = 0
 
     @property
@@ -148,95 +181,154 @@ class _Driver:
         return time.perf_counter() - self._began
 
     def run_to_end(self, gate: InterruptGate) -> Status:
-        run = self._run
+        run, algorithm = self._run, self._algorithm
         back = np.concatenate([e.ids for e in run.ready]) if run.ready else np.empty(0, dtype=np.int64)
         for batch in _without(run.outstanding, back):  # handed out before a resume
             self._submit(batch)
+        if not run.outstanding:
+            self._ask()
         while True:
-            status = self._algorithm.terminate(run.algorithm) or self._stop()
-            if status is not None:
-                return status
-            proposals, run.algorithm = self._algorithm.ask(run.algorithm, self._limit())
-            if len(proposals):
-                run.outstanding.append(proposals)
-                self._submit(proposals)
-            if not run.outstanding:
-                return self._algorithm.terminate(run.algorithm) or Status(Outcome.STALLED)
-            self._collect(gate)
-            self._tell()
-            if not self._replaying:
+            gate.check()
+            if run.outstanding:
+                status = self._collect(gate)
+                if status is not None:
+                    return self._wind_up(gate, status)
+                self._tell()
                 self._recorder.checkpoint_if_due(run)
+            status = algorithm.terminate(run.algorithm) or self._stop()
+            if status is not None:
+                return self._wind_up(gate, status)
+            self._ask()
+            if not run.outstanding:
+                return algorithm.terminate(run.algorithm) or Status(Outcome.STALLED)
 
-    def _limit(self) -> int:
+    def _ask(self) -> None:
         room = _EVERYTHING if self._algorithm.generational else self._evaluator.room()
-        budgets = [r.remaining(self._run.n_evaluations) for r in self._watch.rules if isinstance(r, MaxEvaluations)]
-        held = self._evaluator.outstanding
-        return max(0, min([room, *(budget - held for budget in budgets)]))
+        proposals, self._run.algorithm = self._algorithm.ask(self._run.algorithm, room)
+        if len(proposals):
+            self._run.outstanding.append(proposals)
+            self._submit(proposals)
 
     def _submit(self, proposals: Proposals) -> None:
-        known, unknown = self._answered.split(proposals)
-        self._replaying = known is not None
+        known, unknown = self._recorder.answered.split(proposals)
         if known is not None:
             self._run.ready.append(known)
             self._account(known)
             self.n_reused += len(known)
+        if self._budgets:
+            used = self._n_used() + self._recorder.answered.n_left + self._evaluator.outstanding
+            allowed = min(rule.remaining(used) for rule in self._budgets)
+            if allowed < len(unknown):
+                self._spent = True
+                unknown = rows(unknown, slice(None, allowed))
         self._evaluator.submit(unknown)
 
-    def _collect(self, gate: InterruptGate) -> None:
-        """Wait for what can be told: for a generational algorithm everything that is outstanding."""
+    def _collect(self, gate: InterruptGate) -> Status | None:
+        """Wait for what can be told, or for the end: the status, if a rule or a callback wants it now."""
         run = self._run
-        while self._evaluator.outstanding and (self._algorithm.generational or not run.ready):
-            with gate.open():
-                found = self._evaluator.collect()
-            for evaluations in found:
-                self._recorder.add(evaluations)
-                self._account(evaluations)
-            run.ready += found
-            self._show()
+        while self._evaluator.outstanding and (self._whole_batches or self._spent or not run.ready):
+            self._take(gate)
+            status = self._stop_at_once()
+            if status is not None:
+                return status
+        return self._budget_status() if self._spent else None
+
+    def _take(self, gate: InterruptGate) -> None:
+        for evaluations in self._evaluator.collect(gate.open):
+            self._run.ready.append(evaluations)
+            self._account(evaluations)
+            self._recorder.add(evaluations)
+        if self._evaluator.interrupted:
+            raise KeyboardInterrupt
+
+    def _wind_up(self, gate: InterruptGate, status: Status) -> Status:
+        """Finish the calls that are under way, so that nobody works for a run that has ended."""
+        self._evaluator.hold()
+        while self._evaluator.outstanding:
+            self._take(gate)
+        return status
 
     def _tell(self) -> None:
         run = self._run
-        ready = [merge(run.ready, by_id=True)] if self._algorithm.generational else run.ready
+        ready = [merge(run.ready, by_id=True)] if self._whole_batches else run.ready
         run.ready = []
         for evaluations in ready:
             if evaluations is not None:
+                self._remember(evaluations)
                 run.algorithm = self._algorithm.tell(run.algorithm, evaluations)
                 run.outstanding = _without(run.outstanding, evaluations.ids)
 
-    def _account(self, evaluations: Evaluations) -> None:
-        run = self._run
-        run.n_evaluations += len(evaluations)
-        statuses = evaluations.statuses
-        failed = (statuses == EvaluationStatus.FAILED) | (statuses == EvaluationStatus.LOST)
-        run.n_failed += int(np.count_nonzero(failed))
-        best = float(evaluations.log_likelihoods.max())
-        if best > run.best:
-            run.best = best
-            run.history.append((run.n_evaluations, best))
+    def tell_rest(self) -> None:
+        """Let the result profit from what a run that ended within a batch has not told; the checkpoint stays."""
+        if self._run.ready:
+            self._tell()
 
-    def _info(self) -> RunInfo:
-        describe = getattr(self._algorithm, "describe", None)
-        activity, fraction = describe(self._run.algorithm) if describe else ("", math.nan)
-        run = self._run
+    def _account(self, evaluations: Evaluations) -> None:
+        run, statuses = self._run, evaluations.statuses
+        run.n_evaluations += len(evaluations)
+        if statuses.any():
+            failed = (statuses == EvaluationStatus.FAILED) | (statuses == EvaluationStatus.LOST)
+            run.n_failed += int(np.count_nonzero(failed))
+        run.best = max(run.best, float(evaluations.log_likelihoods.max()))
+
+    def _remember(self, evaluations: Evaluations) -> None:
+        """Enter every rise of the best, in the order in which the algorithm is told."""
+        run, values = self._run, evaluations.log_likelihoods
+        known = run.history[-1][1] if run.history else -math.inf
+        if float(values.max()) > known:
+            highest = np.maximum.accumulate(np.concatenate([[known], values]))
+            for at in np.flatnonzero(highest[1:] > highest[:-1]).tolist():
+                run.history.append((run.n_told + at + 1, float(values[at])))
+        run.n_told += len(evaluations)
+
+    def _n_used(self) -> int:
+        return self._watch.n_before + self._run.n_evaluations
+
+    def _info(self, activity: str = "", fraction: float = math.nan) -> RunInfo:
+        run, before = self._run, self._watch.n_before
         return RunInfo(
-            self._watch.title, run.n_evaluations, run.n_failed, run.best, self.elapsed, activity, fraction, run.history
+            title=self._watch.title,
+            n_evaluations=before + run.n_evaluations,
+            n_failed=run.n_failed,
+            best=run.best,
+            seconds=self._watch.seconds_before + self.elapsed,
+            activity=activity,
+            fraction=fraction,
+            history=tuple((before + at, value) for at, value in run.history) if before else tuple(run.history),
         )
 
     def _stop(self) -> Status | None:
+        """Look at all rules; only between batches, so that the answer does not depend on the number of workers."""
         if self._watch.rules:
             info = self._info()
             for rule in self._watch.rules:
                 status = rule.check(info)
                 if status is not None:
                     return status
-        return Status(Outcome.STOPPED_BY_CALLBACK) if self._show() else None
+        return self._stop_at_once()
 
-    def _show(self) -> bool:
-        """Call the callbacks, ten times a second at most; True if one of them wants to end the run."""
-        if not self._watch.callbacks or self.elapsed - self._shown < _CALLBACK_SECONDS:
+    def _stop_at_once(self) -> Status | None:
+        """Look at what does not wait for the end of a batch: the clock, and the callbacks."""
+        for rule in self._clocks:
+            if self._watch.seconds_before + self.elapsed >= rule.seconds:
+                return rule.check(self._info())
+        return Status(Outcome.STOPPED_BY_CALLBACK) if self._is_due() and self.show() else None
+
+    def _budget_status(self) -> Status:
+        rule = min(self._budgets, key=lambda rule: rule.n)
+        n = self._n_used() + self._recorder.answered.n_left
+        return Status(Outcome.EVALUATION_LIMIT, f"{n} evaluations were made, {rule.n} were allowed.")
+
+    def _is_due(self) -> bool:
+        return self.elapsed - self._shown >= _CALLBACK_SECONDS
+
+    def show(self) -> bool:
+        """Call the callbacks; True if one of them wants to end the run."""
+        if not self._watch.callbacks:
             return False
         self._shown = self.elapsed
-        info = self._info()
+        describe = getattr(self._algorithm, "describe", None)
+        info = self._info(*describe(self._run.algorithm)) if describe else self._info()
         answers = [callback(info) for callback in self._watch.callbacks]
         return any(answer is True for answer in answers)
 
@@ -253,5 +345,5 @@ def _without(batches: list[Proposals], ids: NDArray[np.int64]) -> list[Proposals
         if mask.all():
             kept.append(batch)
         elif mask.any():
-            kept.append(Proposals(batch.ids[mask], batch.thetas[mask], batch.phases[mask], batch.want))
+            kept.append(rows(batch, mask))
     return kept

@@ -59,7 +59,7 @@ class Requests:
     def add(self, owner: int, thetas: NDArray[np.float64], phase: int) -> None:
         """Open a request; `thetas` has at least one row."""
         k = len(thetas)
-        payloads = None if self.want == "value" else [None] * k
+        payloads: list[NDArray[np.float64] | None] | None = None if self.want == "value" else [None] * k
         self.opened[self.next_number] = Request(owner, thetas, int(phase), np.full(k, -np.inf), payloads)
         self.unsent.append(self.next_number)
         self.next_number += 1

@@ -20,7 +20,7 @@ class RunInfo:
     title
         What is running, for people.
     n_evaluations
-        Points evaluated for this run, those before a resume included.
+        Points evaluated so far by this call of a verb, and by those that it resumes.
     n_failed
         How many of them failed.
     best
@@ -82,7 +82,13 @@ class MaxEvaluations:
 
 @dataclass(frozen=True)
 class MaxTime:
-    """Stop after `seconds` of wall time; calls that are under way are finished first."""
+    """Stop after `seconds` of wall time; calls that are under way are finished first.
+
+    Examples
+    --------
+    >>> MaxTime(3600)
+    MaxTime(seconds=3600)
+    """
 
     seconds: float
 
@@ -98,9 +104,22 @@ class MaxTime:
 
 @dataclass(frozen=True)
 class TargetLogLikelihood:
-    """Stop when the log-likelihood reaches `value`."""
+    """Stop when the log-likelihood reaches `value`.
+
+    Examples
+    --------
+    >>> import wilks
+    >>> space = wilks.Space(x=wilks.Real(-1, 1))
+    >>> problem = wilks.LikelihoodProblem(space, lambda v: -v["x"] ** 2)
+    >>> wilks.fit(problem, seed=1, stop=TargetLogLikelihood(-0.5)).status.outcome.name
+    'TARGET_REACHED'
+    """
 
     value: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)) or math.isnan(self.value):
+            raise InvalidConfigurationError(f"TargetLogLikelihood: expected a number, got {self.value!r}")
 
     def check(self, info: RunInfo) -> Status | None:
         """End at the target."""
@@ -111,14 +130,23 @@ class TargetLogLikelihood:
 
 @dataclass(frozen=True)
 class NoImprovement:
-    """Stop when the best log-likelihood has not risen by more than `tolerance` within `n` evaluations."""
+    """Stop when the best log-likelihood has not risen by more than `tolerance` within `n` evaluations.
+
+    Examples
+    --------
+    >>> rule = NoImprovement(100, tolerance=0.1)
+    >>> info = RunInfo("fit", 250, 0, -3.0, 1.0, history=[(10, -8.0), (120, -3.05), (200, -3.0)])
+    >>> rule.check(info).outcome.name
+    'NO_IMPROVEMENT'
+    """
 
     n: int
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_positive("NoImprovement", self.n)
-        if not self.tolerance >= 0:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise InvalidConfigurationError(f"NoImprovement: expected a positive number of evaluations, got {self.n!r}")
+        if isinstance(self.tolerance, bool) or not isinstance(self.tolerance, (int, float)) or not self.tolerance >= 0:
             raise InvalidConfigurationError(f"NoImprovement: expected tolerance >= 0, got {self.tolerance!r}")
 
     def check(self, info: RunInfo) -> Status | None:
@@ -143,7 +171,7 @@ def as_rules(stop: StoppingRule | Sequence[StoppingRule] | None) -> tuple[Stoppi
     """
     rules = () if stop is None else tuple(stop) if isinstance(stop, Sequence) else (stop,)
     for rule in rules:
-        if not callable(getattr(rule, "check", None)):
+        if isinstance(rule, type) or not callable(getattr(rule, "check", None)):
             raise InvalidConfigurationError(
                 f"stop: expected wilks.MaxEvaluations(n), wilks.MaxTime(seconds) or another rule, got {rule!r}"
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidConfigurationError
+from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.parameter import Categorical
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ProfileGrid:
     unordered: tuple[bool, ...]
     _indices: NDArray[np.int64] | None = field(default=None, repr=False, metadata={"saved": False})
     _positions: NDArray[np.float64] | None = field(default=None, repr=False, metadata={"saved": False})
-    _near: dict[tuple[int, bool], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
+    _near: dict[tuple[int, ...], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -90,9 +90,19 @@ class ProfileGrid:
         index = [int(np.argmin(np.abs(axis - x))) for axis, x in zip(self.units, unit, strict=True)]
         return int(np.ravel_multi_index(index, self.shape))
 
+    def around_point(self, unit: NDArray[np.float64]) -> list[int]:
+        """Cells at the corners of the box of nodes that a point lies in, the nearest first."""
+        choices = []
+        for axis, x, unordered in zip(self.units, unit.tolist(), self.unordered, strict=True):
+            nearest = int(np.argmin(np.abs(axis - x)))
+            other = nearest + (1 if x > axis[nearest] else -1)
+            inside = 0 <= other < len(axis) and x != axis[nearest] and not unordered
+            choices.append([nearest, other] if inside else [nearest])
+        return [int(np.ravel_multi_index(index, self.shape)) for index in itertools.product(*choices)]
+
     def neighbours(self, cell: int, *, diagonal: bool = False) -> list[int]:
         """Cells that share a face with this one; with `diagonal`, also those that share an edge or a corner."""
-        key = (cell, diagonal)
+        key = (cell, int(diagonal))
         if key not in self._near:
             self._near[key] = self._find_neighbours(cell, diagonal=diagonal)
         return self._near[key]
@@ -111,14 +121,20 @@ class ProfileGrid:
             ]
         return [int(np.ravel_multi_index(other, self.shape)) for other in found]
 
-    def around(self, cell: int, reach: int) -> list[int]:
-        """Cells within `reach` steps on every axis, the cell itself left out (unordered axes: same value only)."""
-        found, shape = [0], self.shape
-        for i, size, unordered in zip(self.index(cell), shape, self.unordered, strict=True):
-            steps = [i] if unordered else range(max(0, i - reach), min(size, i + reach + 1))
-            found = [before * size + j for before in found for j in steps]
-        found.remove(cell)
-        return found
+    def around(self, cell: int, reach: int, step: int = 1) -> list[int]:
+        """Cells at most `reach` away on every axis, in steps of `step`, but for the cell itself.
+
+        On an unordered axis only cells with the same value.
+        """
+        key = (cell, reach, step)
+        if key not in self._near:
+            found, shape = [0], self.shape
+            for i, size, unordered in zip(self.index(cell), shape, self.unordered, strict=True):
+                near = [i] if unordered else [j for j in range(i - reach, i + reach + 1, step) if 0 <= j < size]
+                found = [before * size + j for before in found for j in near]
+            found.remove(cell)
+            self._near[key] = found
+        return self._near[key]
 
 
 def make_grid(
@@ -180,24 +196,43 @@ def _by_name(
 
 def _nodes(space: Space, name: str, wanted: int | ArrayLike | None, n_axes: int) -> NDArray[np.float64]:
     domain = space[name]
+    is_number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
     if domain.n_values is not None:
-        values = domain.from_unit((np.arange(domain.n_values) + 0.5) / domain.n_values)
-        if wanted is None or (isinstance(wanted, int) and wanted == domain.n_values):
-            return values
-        if isinstance(wanted, int):
+        if wanted is None or (is_number and wanted == domain.n_values):
+            return domain.from_unit((np.arange(domain.n_values) + 0.5) / domain.n_values)
+        if is_number:
             raise InvalidConfigurationError(
                 f"grid: {name!r} has {domain.n_values} values, got {wanted} nodes; leave it out, or list values"
             )
-        return np.array(sorted(domain.encode(value) for value in wanted))  # type: ignore[union-attr, arg-type]  # checked inside
-    if wanted is None:
-        wanted = _DEFAULT_NODES.get(n_axes, _DEFAULT_MORE)
-    if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
-        if wanted < 2:
-            raise InvalidConfigurationError(f"grid: {name!r}: expected at least 2 nodes, got {wanted}")
-        return domain.from_unit(np.linspace(0.0, 1.0, int(wanted)))
-    nodes = np.asarray(wanted, dtype=float)
+        nodes = np.array(sorted(_encoded(space, name, wanted)))
+        if len(nodes) < 1 or (np.diff(nodes) == 0).any():
+            raise InvalidConfigurationError(f"grid: {name!r}: expected different values, got {wanted!r}")
+        return nodes
+    if wanted is None or is_number:
+        n = _DEFAULT_NODES.get(n_axes, _DEFAULT_MORE) if wanted is None else int(wanted)  # type: ignore[arg-type]  # a number
+        if n < 2:
+            raise InvalidConfigurationError(f"grid: {name!r}: expected at least 2 nodes, got {n}")
+        return domain.from_unit(np.linspace(0.0, 1.0, n))
+    nodes = _as_nodes(wanted)
     if nodes.ndim != 1 or len(nodes) < 1 or not np.isfinite(nodes).all() or (np.diff(nodes) <= 0).any():
         raise InvalidConfigurationError(
             f"grid: {name!r}: expected a number of nodes or finite nodes in ascending order, got {wanted!r}"
         )
-    return np.array([domain.encode(node) for node in nodes.tolist()])
+    return np.array(_encoded(space, name, nodes.tolist()))
+
+
+def _as_nodes(wanted: object) -> NDArray[np.float64]:
+    """An array, or one without rows where these are no numbers."""
+    try:
+        return np.asarray(wanted, dtype=float)
+    except (TypeError, ValueError):
+        return np.empty((0,))
+
+
+def _encoded(space: Space, name: str, wanted: Any) -> list[float]:  # noqa: ANN401 - values of any kind, checked here
+    if isinstance(wanted, str) or not hasattr(wanted, "__iter__"):
+        raise InvalidConfigurationError(f"grid: {name!r}: expected a list of values, got {wanted!r}")
+    try:
+        return [space[name].encode(value) for value in wanted]
+    except InvalidProblemError as error:
+        raise InvalidConfigurationError(f"grid: {name!r}: {error}") from None

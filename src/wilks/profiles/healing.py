@@ -3,8 +3,8 @@
 A flood follows what it knows; what it does not know is found here. Every stage queues tasks or starts ascents, an
 improvement floods again, and the next stage begins when nothing is left to do:
 
-* explore: one look at cells spread over what was not visited, with the best optimum's nuisances; promising local
-  maxima are optimised, and flood if they lie in the region of interest;
+* explore: one look at cells spread over what was not visited, with the best optimum's nuisances, and again on finer
+  lattices around what comes near the region; promising local maxima are optimised, and flood if they lie in it;
 * cross: the nuisances of the other optima are offered to some cells of the region;
 * heal: every cell on the rim or inside of the region is offered the argmax of its neighbours, also of lower ones,
   where it differs from all its own by more than the smooth change from cell to cell; until a pass improves nothing;
@@ -13,6 +13,7 @@ improvement floods again, and the next stage begins when nothing is left to do:
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ import numpy as np
 
 from wilks.core.random import keyed_generator
 from wilks.profiles.audit import CellSearch, draw_cells
+from wilks.profiles.branches import runs_parallel
 from wilks.profiles.prediction import predict
-from wilks.profiles.state import MARGIN, Job
+from wilks.profiles.state import MARGIN, Job, Look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 _MAX_LOOKS = 300
 _MAX_DIRECT_LOOKS = 10_000
-_MAX_ISLANDS = 12
+_MAX_ISLANDS = 24
 _MAX_OPTIMA = 8
 _CROSS_CELLS = 24
 _MAX_PASSES = 12
@@ -48,8 +50,9 @@ def next_stage(plan: ProfileMap, state: MapState) -> None:
         state.stage = "explore"
         _begin_explore(plan, state)
     elif state.stage == "explore":
-        state.stage = "islands"
-        _begin_islands(plan, state)
+        if not _refine_looks(plan, state):
+            state.stage = "islands"
+            _begin_islands(plan, state)
     elif state.stage == "islands":
         state.stage = "cross"
         _begin_cross(plan, state)
@@ -99,57 +102,76 @@ def advance(
 # ---------------------------------------------------------------------- islands
 
 
-def _stride(state: MapState) -> int:
-    """Smallest spacing of a lattice with few enough nodes; without nuisance parameters a look is the whole cell."""
-    stride, most = 1, _MAX_LOOKS if len(state.inner) else _MAX_DIRECT_LOOKS
-    while math.prod(-(-size // stride) for size in state.grid.shape) > most:
+def _lattice(state: MapState) -> tuple[int, list[int]]:
+    """Coarsest spacing of the looks, and its multiples on each axis: as fine as the number of looks allows.
+
+    Without nuisance parameters a look is the whole cell, so there may be more of them.
+    """
+    grid, most = state.grid, _MAX_LOOKS if len(state.inner) else _MAX_DIRECT_LOOKS
+    stride, strides = 0, [1]
+    while stride == 0 or math.prod(-(-size // s) for size, s in zip(grid.shape, strides, strict=True)) > most:
         stride += 1
-    return stride
+        strides = [1 if unordered else stride for unordered in grid.unordered]
+        if stride > max(grid.shape):
+            break
+    return stride, strides
 
 
 def _begin_explore(plan: ProfileMap, state: MapState) -> None:
     if not state.optima:
         return
-    stride, best = _stride(state), state.optima[0]
-    for cell in range(state.grid.n_cells):
-        if state.best_rows[cell] >= 0 or any(i % stride != (stride // 2) % size for i, size in _positions(state, cell)):
-            continue
-        point = Look(best.u[state.inner][None, :])
-        plan.enter(state, Job("explore", cell, -1, best.u, point, best.u[state.inner]))
+    state.stride, strides = _lattice(state)
+    sizes = zip(state.grid.shape, strides, strict=True)
+    positions = [range((s // 2) % size, size, s) for size, s in sizes]
+    for index in itertools.product(*positions):
+        _look(plan, state, int(np.ravel_multi_index(index, state.grid.shape)))
 
 
-def _positions(state: MapState, cell: int) -> list[tuple[int, int]]:
-    return list(zip(state.grid.index(cell), state.grid.shape, strict=True))
+def _look(plan: ProfileMap, state: MapState, cell: int) -> None:
+    """Ask for one value of a cell that was not visited, with the nuisances of the best optimum."""
+    if state.best_rows[cell] < 0 and cell not in state.looks:
+        best = max(state.optima, key=lambda optimum: optimum.value)
+        v = best.u[state.inner]
+        state.looks[cell] = -math.inf
+        plan.enter(state, Job("explore", cell, -1, best.u, Look(v[None, :]), v))
+
+
+def _refine_looks(plan: ProfileMap, state: MapState) -> bool:
+    """Look more closely around what comes near the region of interest; False when there is nothing to refine."""
+    if state.stride <= 1:
+        return False
+    lowest = plan.cut(state) - plan.threshold
+    worth = sorted((cell for cell, value in state.looks.items() if value > lowest), key=lambda c: -state.looks[c])
+    state.stride = -(-state.stride // 2)
+    room = _MAX_DIRECT_LOOKS - len(state.looks)
+    for cell in worth:
+        for other in state.grid.around(cell, state.stride, step=state.stride)[: max(0, room)]:
+            room -= other not in state.looks
+            _look(plan, state, other)
+    return True
 
 
 def _begin_islands(plan: ProfileMap, state: MapState) -> None:
     """Optimise the best local maxima among the looks, as far as they come near the region of interest."""
     if not state.looks:
         return
-    if not len(state.inner):
-        for cell, value in state.looks.items():
-            if value > plan.cut(state) and state.best_rows[cell] < 0:
-                plan.begin(state, "offer", cell, -1, state.optima[0].u, np.empty(0))
-        state.looks.clear()
-        return
-    stride, best = _stride(state), state.optima[0]
+    best = max(state.optima, key=lambda optimum: optimum.value)
+    lowest = plan.cut(state) - (plan.threshold if len(state.inner) else 0.0)
     promising = []
     for cell, value in state.looks.items():
-        if not value > plan.cut(state) - plan.threshold or state.best_rows[cell] >= 0:
+        if not value > lowest or state.best_rows[cell] >= 0:
             continue
-        near = state.grid.around(cell, stride)
-        if all(state.looks.get(other, -math.inf) <= value for other in near):
+        if not len(state.inner) or all(_height(state, other) <= value for other in state.grid.around(cell, 1)):
             promising.append((-value, cell))
-    for _, cell in sorted(promising)[:_MAX_ISLANDS]:
+    most = _MAX_ISLANDS if len(state.inner) else len(promising)
+    for _, cell in sorted(promising)[:most]:
         plan.begin(state, "offer", cell, -1, best.u, best.u[state.inner])
     state.looks.clear()
 
 
-class Look:
-    """A single point to evaluate, in the place of an ascent."""
-
-    def __init__(self, points: NDArray[np.float64]) -> None:
-        self.points = points
+def _height(state: MapState, cell: int) -> float:
+    """What is known of a cell: its value, or else its look."""
+    return float(state.best_values[cell]) if state.best_rows[cell] >= 0 else state.looks.get(cell, -math.inf)
 
 
 # ---------------------------------------------------------------------- other optima, neighbours
@@ -178,8 +200,8 @@ def _queue_heal(plan: ProfileMap, state: MapState) -> None:
     for cell in sorted(region | rim):
         for other in state.grid.neighbours(cell, diagonal=True):
             for row in state.records.rows(other):
-                near = state.records.values[row] > state.best_values[other] - _NEAR_BEST
-                if near and _is_news(state, cell, row) and not plan.runs_parallel(state, row, cell):
+                near = state.records.values[row] > state.best_values[other] - MARGIN
+                if near and _is_news(state, cell, row) and not runs_parallel(state, row, cell):
                     state.push(2, float(state.records.values[row]), "heal", cell, row)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,46 +47,41 @@ def predict(
     label = int(records.labels[parent])
     rows = _neighbours(grid, records, cell, parent, label)
     cells = records.cells[rows]
-    offsets = (grid.indices[cells] - grid.indices[cell]).astype(float)
+    offsets = grid.indices[cells] - grid.indices[cell]
     units = grid.positions[cells] - grid.positions[cell]
     arguments = records.arguments[rows] - units @ tangent.T  # carried to this cell along the tangent
-    weights = np.sqrt(1.0 / ((offsets**2).sum(axis=1) + 0.3))
-    targets = np.column_stack([arguments, records.values[rows]])
     nearest = rows[int(np.argmin((offsets**2).sum(axis=1)))]
     if len(rows) == 1:
         return Prediction(np.clip(arguments[0], 0.0, 1.0), math.nan, math.inf, nearest)
     # Relative to the parent, so that a direction that the neighbours do not span keeps the parent's tangent.
-    change = targets - targets[0]
-    linear = _fit(offsets, change, weights, 1)
-    if len(rows) <= _n_terms(offsets.shape[1], 2):
-        return Prediction(np.clip((targets[0] + linear)[:-1], 0.0, 1.0), math.nan, math.inf, nearest)
-    quadratic = _fit(offsets, change, weights, 2)
-    best = targets[0] + quadratic
-    return Prediction(np.clip(best[:-1], 0.0, 1.0), float(best[-1]), abs(float(quadratic[-1] - linear[-1])), nearest)
+    change, pattern, axes = arguments - arguments[0], offsets.tobytes(), offsets.shape[1]
+    linear = _coefficients(pattern, axes, 1)
+    if len(rows) <= _n_terms(axes, 2):
+        return Prediction(np.clip(arguments[0] + linear @ change, 0.0, 1.0), math.nan, math.inf, nearest)
+    quadratic = _coefficients(pattern, axes, 2)
+    values = records.values[rows] - records.values[parent]
+    value = float(records.values[parent] + quadratic @ values)
+    argument = np.clip(arguments[0] + quadratic @ change, 0.0, 1.0)
+    return Prediction(argument, value, abs(float((quadratic - linear) @ values)), nearest)
 
 
 def _neighbours(grid: ProfileGrid, records: Records, cell: int, parent: int, label: int) -> list[int]:
-    reach = _REACH.get(len(grid.shape), 1)
-    rows = [parent]
-    for other in grid.around(cell, reach):
-        row = records.row_of(other, label)
-        if row is not None and row != parent and math.isfinite(records.values[row]):
-            rows.append(row)
-    return rows
+    reach = _REACH.get(len(grid.nodes), 1)
+    rows = records.branch_rows(grid.around(cell, reach), label)
+    return [parent, *(row for row in rows if row != parent)]
 
 
 def _n_terms(axes: int, degree: int) -> int:
     return 1 + axes if degree == 1 else 1 + axes + axes * (axes + 1) // 2
 
 
-def _fit(
-    offsets: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64], degree: int
-) -> NDArray[np.float64]:
-    """Value at the origin of the weighted polynomial through the targets, shape of one target."""
-    n, axes = offsets.shape
-    columns = [np.ones(n), *offsets.T]
+@lru_cache(maxsize=20_000)  # in a flood the same patterns of neighbours come again and again
+def _coefficients(offsets: bytes, axes: int, degree: int) -> NDArray[np.float64]:
+    """Coefficients c of the neighbours, so that c @ targets is the weighted polynomial's value at the origin."""
+    steps = np.frombuffer(offsets, dtype=np.int64).reshape(-1, axes).astype(float)
+    weights = np.sqrt(1.0 / ((steps**2).sum(axis=1) + 0.3))
+    columns = [np.ones(len(steps)), *steps.T]
     if degree == 2:
-        columns += [offsets[:, i] * offsets[:, j] for i in range(axes) for j in range(i, axes)]
-    design = np.column_stack(columns) * weights[:, None]
-    solution: NDArray[np.float64] = np.linalg.lstsq(design, targets * weights[:, None], rcond=_RANK)[0][0]
-    return solution
+        columns += [steps[:, i] * steps[:, j] for i in range(axes) for j in range(i, axes)]
+    found: NDArray[np.float64] = np.linalg.pinv(np.column_stack(columns) * weights[:, None], rcond=_RANK)[0] * weights
+    return found

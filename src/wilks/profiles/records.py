@@ -59,6 +59,7 @@ class Records:
     converged: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
     parents: list[int] = field(default_factory=list)
     _rows_of: dict[int, list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
+    _labels_of_rows: list[int] = field(default_factory=list, repr=False, metadata={"saved": False})
 
     def new_label(self) -> int:
         """Return the label of a branch that is not yet known."""
@@ -78,17 +79,32 @@ class Records:
 
     def rows(self, cell: int) -> list[int]:
         """Rows of a cell."""
-        if not self._rows_of and self.n:
-            for row, known in enumerate(self.cells[: self.n].tolist()):
-                self._rows_of.setdefault(known, []).append(row)
+        if not self._rows_of:
+            self._index_rows()
         return self._rows_of.get(cell, [])
+
+    def _index_rows(self) -> None:
+        """Make the index, which is not saved, from the table."""
+        self._labels_of_rows = self.labels[: self.n].tolist()
+        for row, known in enumerate(self.cells[: self.n].tolist()):
+            self._rows_of.setdefault(known, []).append(row)
 
     def row_of(self, cell: int, label: int) -> int | None:
         """Row of a branch in a cell."""
-        for row in self.rows(cell):
-            if self.root(int(self.labels[row])) == self.root(label):
-                return row
-        return None
+        return next(iter(self.branch_rows([cell], label)), None)
+
+    def branch_rows(self, cells: list[int], label: int) -> list[int]:
+        """Rows of a branch in several cells, those cells left out in which it has none."""
+        if not self._rows_of:
+            self._index_rows()
+        root, parents, found = self.root(label), self.parents, []
+        for cell in cells:
+            for row in self._rows_of.get(cell, ()):
+                own = parents[self._labels_of_rows[row]]
+                if own == root or (parents[own] != own and self.root(own) == root):
+                    found.append(row)
+                    break
+        return found
 
     def alike(self, cell: int, argument: NDArray[np.float64]) -> int | None:
         """Row of the cell whose argmax is the same as `argument`, by (1)."""
@@ -111,6 +127,7 @@ class Records:
         self.cells[row], self.labels[row] = cell, label
         self.put(row, solution)
         self._rows_of.setdefault(cell, []).append(row)
+        self._labels_of_rows.append(label)
         return row
 
     def put(self, row: int, solution: Solution) -> None:

@@ -7,8 +7,9 @@ that is given. The map is found by a flood, best first:
 2. a solved cell inside the region of interest (above the best value seen minus the threshold) offers its branch to
    its neighbours; the start is predicted from all solved neighbours of the branch (`profiles.prediction`), with
    their curvature; so one ring of cells outside the region is solved too;
-3. a branch goes on also where another one is better, as long as it is less than `MARGIN` below it; two branches that
-   meet in one argmax are united; an ascent that ends far from where it was expected begins a new branch.
+3. a branch goes on also where another one is better, as long as it is less than `MARGIN` below it and their distance
+   changes (`profiles.branches`); two branches that meet in one argmax are united; an ascent that ends far from where
+   it was expected begins a new branch.
 
 When nothing is left to flood, second chances follow (`profiles.healing`), each of which may start a flood again:
 islands, argmax values of other optima, neighbours' argmax values, and the audit. A cell that beats the best optimum
@@ -29,6 +30,7 @@ from wilks.core.status import Outcome, Status
 from wilks.loop.requests import Request, Requests, in_unit
 from wilks.profiles import healing
 from wilks.profiles.audit import AuditLedger
+from wilks.profiles.branches import runs_parallel, tangent_of
 from wilks.profiles.prediction import predict
 from wilks.profiles.records import Records, Solution
 from wilks.profiles.state import MARGIN, Job, MapState, Optimum
@@ -42,9 +44,9 @@ if TYPE_CHECKING:
     from wilks.profiles.grid import ProfileGrid
 
 _HOPELESS = 3.0
-_PATIENCE = 30
 _OPTIMISM = 3.0
-_TIE = 1e-4
+_ATTEMPTS = 3
+_ROUNDING = 1e-7
 _MEASURE_EVERY = 4
 _JUMP, _SMALL_JUMP, _JUMP_GAIN = 0.1, 0.03, 2.0
 _BETTER = 1e-3
@@ -112,7 +114,7 @@ class ProfileMap:
                 self._begin_task(state, *state.pop())
             elif state.requests.opened or state.stage == "done":
                 break
-            else:
+            elif not self._climb_from_best(state):
                 healing.next_stage(self, state)
         return state.requests.take(limit), state
 
@@ -153,10 +155,13 @@ class ProfileMap:
         state.optima.append(optimum)
         if optimum.value > state.best:
             state.best, state.best_u = optimum.value, optimum.u
-        cell = state.grid.nearest(optimum.u[state.columns])
-        tangent, block = _tangent(state, optimum)
-        v = np.clip(optimum.u[state.inner] + tangent @ (state.grid.unit(cell) - optimum.u[state.columns]), 0.0, 1.0)
-        self.begin(state, "extend", cell, -1, optimum.u, v, curvature=block, tangent=tangent)
+        tangent, block = tangent_of(state, optimum)
+        label = self.new_branch(state, optimum.u, tangent)
+        at = optimum.u[state.columns]
+        # Around the best one all corners, so that a peak narrower than the grid has its sides, too.
+        for cell in state.grid.around_point(at) if optimum.value >= state.best else [state.grid.nearest(at)]:
+            v = np.clip(optimum.u[state.inner] + tangent @ (state.grid.unit(cell) - at), 0.0, 1.0)
+            self.begin(state, "extend", cell, label, optimum.u, v, curvature=block)
 
     def begin(
         self,
@@ -168,14 +173,15 @@ class ProfileMap:
         v: NDArray[np.float64],
         **more: object,
     ) -> None:
-        """Start an ascent in a cell from `v`; label -1 begins a branch (with its `tangent`)."""
-        tangent, curvature = more.get("tangent"), more.get("curvature")
+        """Start an ascent in a cell from `v`; label -1 begins a branch."""
+        curvature = more.get("curvature")
         age = int(more.get("age", 0))  # type: ignore[call-overload]  # an integer by the callers below
         if label < 0:
-            label = self.new_branch(state, base, tangent)  # type: ignore[arg-type]  # as above
+            label = self.new_branch(state, base)
         measure = age >= _MEASURE_EVERY
         ascent = self.local.start(v, curvature=None if curvature is None else curvature.copy(), measure=measure)  # type: ignore[attr-defined]
         job = Job(kind, cell, label, base, ascent, v, float(more.get("demand", -math.inf)), 0 if measure else age)  # type: ignore[arg-type]
+        job.informed = curvature is not None
         state.pending.append((state.records.root(label), cell))
         self.enter(state, job)
 
@@ -229,7 +235,8 @@ class ProfileMap:
             return
         if records.row_of(cell, label) is not None or (label, cell) in state.pending:
             return
-        if self.runs_parallel(state, row, cell):
+        attempts = state.attempts.get((label, cell), 0)
+        if attempts >= _ATTEMPTS or runs_parallel(state, row, cell):
             return
         guess = predict(state.grid, records, cell, row, state.tangents[label])
         known = state.best_values[cell]
@@ -239,6 +246,7 @@ class ProfileMap:
         if twin is not None and np.isfinite(known):
             records.unite(label, int(records.labels[twin]))
             return
+        state.attempts[label, cell] = attempts + 1  # each may end elsewhere, from either side of a fold for ever
         self.begin(
             state,
             "extend",
@@ -251,35 +259,6 @@ class ProfileMap:
             demand=known - _HOPELESS if np.isfinite(known) else -math.inf,
         )
 
-    def runs_parallel(self, state: MapState, row: int, cell: int) -> bool:
-        """Is `cell` left to a branch that is not lower than that of `row`, because their distance does not change?
-
-        At the pace at which it changed around the row's own cell, it would take more than `_PATIENCE` cells to close.
-        Exact ties are the common case: to follow both sides would double the work and change nothing.
-        """
-        records = state.records
-        parent, label = int(records.cells[row]), records.root(int(records.labels[row]))
-        for rival in records.rows(parent):
-            gap = float(records.values[rival] - records.values[row])
-            other = records.root(int(records.labels[rival]))
-            if other == label or gap < -_TIE or (gap < _TIE and other > label):
-                continue
-            if records.row_of(cell, other) is None and (other, cell) not in state.pending:
-                continue
-            pace = self._pace(state, parent, (label, other), gap)
-            if gap + _TIE >= _PATIENCE * pace:
-                return True
-        return False
-
-    def _pace(self, state: MapState, cell: int, labels: tuple[int, int], gap: float) -> float:
-        """Largest change of the distance between two branches from `cell` to a neighbour; infinite if unknown."""
-        records, paces = state.records, []
-        for other in state.grid.neighbours(cell):
-            one, two = (records.row_of(other, label) for label in labels)
-            if one is not None and two is not None:
-                paces.append(abs(float(records.values[two] - records.values[one]) - gap))
-        return max(paces, default=math.inf)
-
     # ------------------------------------------------------------------ answers
 
     def _advance(self, state: MapState, request: Request) -> None:
@@ -291,7 +270,7 @@ class ProfileMap:
         job.ascent = self.local.advance(job.ascent, request.values, payloads)
         if not job.looked:
             job.looked = True
-            if job.ascent.value <= job.demand:
+            if math.isfinite(job.demand) and job.ascent.value <= job.demand:
                 self._drop(state, number)
                 return
         if len(job.ascent.points):
@@ -317,7 +296,7 @@ class ProfileMap:
     def _is_hopeless(self, state: MapState, job: Job) -> bool:
         """Does the first step promise an end that lies further below the best branch than branches are followed?"""
         ascent = job.ascent
-        if job.cell < 0 or ascent.stage != "trial" or ascent.iteration != 1 or ascent.fresh:
+        if job.cell < 0 or ascent.stage != "trial" or ascent.iteration != 1 or not job.informed:
             return False
         promised = ascent.value + _OPTIMISM * ascent.promise
         return bool(promised < state.best_values[job.cell] - MARGIN)  # False where nothing is known
@@ -354,8 +333,10 @@ class ProfileMap:
             row = records.row_of(job.cell, label)
         if row is None:
             row = records.add(job.cell, label, solution)
-        elif ascent.value > records.values[row]:
+        elif ascent.value > records.values[row] + (0.0 if ascent.converged else _ROUNDING):
             records.put(row, solution)
+        else:
+            return
         self._enter_value(state, job, row)
 
     def _label_of_end(self, state: MapState, job: Job) -> int:
@@ -372,20 +353,29 @@ class ProfileMap:
         records, cell = state.records, job.cell
         value = float(records.values[row])
         known = float(state.best_values[cell])
-        if not value <= known:  # better, or the first
+        if not value <= known and not self._is_tie_without_end(state, row, cell):  # better, or the first
             state.best_values[cell], state.best_rows[cell] = value, row
             if cell in state.failed_cells:
                 state.failed_cells.remove(cell)
             if math.isfinite(known) and value > known + 1e-4:
                 state.n_improved += 1
-        if value > state.best + _BETTER:
-            self._begin_optimum(state, cell, row)
         if value > state.best:
             state.best, state.best_u = value, self.full_point(state, cell, row)
         if value > self.cut(state) and value > state.best_values[cell] - MARGIN:
-            # Without nuisance parameters a cell costs one evaluation: corners too, so that no thin region is lost.
-            for other in state.grid.neighbours(cell, diagonal=not len(state.inner)):
+            faces = state.grid.neighbours(cell)
+            for other in faces:
                 state.push(0, value, "extend", other, row)
+            # Corners last, when the faces have nothing left: a ridge narrower than a cell may lead through them only.
+            for other in state.grid.neighbours(cell, diagonal=True):
+                if other not in faces:
+                    state.push(1, value, "extend", other, row)
+
+    def _is_tie_without_end(self, state: MapState, row: int, cell: int) -> bool:
+        """Would an ascent that did not reach its tolerance take the place of one that did, for a rounding error?"""
+        records, best = state.records, state.best_rows[cell]
+        if best < 0 or records.converged[row] or not records.converged[best]:
+            return False
+        return bool(records.values[row] <= state.best_values[cell] + _ROUNDING)
 
     def full_point(self, state: MapState, cell: int, row: int) -> NDArray[np.float64]:
         """Full point of the unit box of a solution."""
@@ -394,25 +384,12 @@ class ProfileMap:
         u[state.inner] = state.records.arguments[row]
         return u
 
-    def _begin_optimum(self, state: MapState, cell: int, row: int) -> None:
-        """A cell beats the best optimum: climb from it in the full space."""
-        if any(job.cell < 0 for job in state.jobs.values()):
-            return
-        base = self.full_point(state, cell, row)
-        v = base[np.flatnonzero(state.space.is_continuous)]
-        self.enter(state, Job("optimum", -1, -1, base, self.local.start(v), v))
-
-
-def _tangent(state: MapState, optimum: Optimum) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """D = -Bvv^-1 Bvp, shape (m, number of axes), and Bvv; zero and None when the curvature is not to be trusted."""
-    continuous = np.flatnonzero(state.space.is_continuous).tolist()
-    tangent = np.zeros((len(state.inner), len(state.columns)))
-    if optimum.curvature.shape != (len(continuous), len(continuous)):
-        return tangent, None
-    inner = [continuous.index(c) for c in state.inner.tolist()]
-    axes = [(k, continuous.index(c)) for k, c in enumerate(state.columns.tolist()) if c in continuous]
-    block = optimum.curvature[np.ix_(inner, inner)]
-    if inner and axes and optimum.reliable:
-        cross = optimum.curvature[np.ix_(inner, [at for _, at in axes])]
-        tangent[:, [k for k, _ in axes]] = -np.linalg.solve(block, cross)
-    return tangent, block
+    def _climb_from_best(self, state: MapState) -> bool:
+        """Where a cell beats every optimum, climb from it in the full space; False when there is no such cell."""
+        known = max((optimum.value for optimum in state.optima), default=math.inf)
+        if state.best <= known + _BETTER or state.best <= state.climbed_from:
+            return False
+        state.climbed_from = state.best
+        v = state.best_u[np.flatnonzero(state.space.is_continuous)]
+        self.enter(state, Job("optimum", -1, -1, state.best_u, self.local.start(v), v))
+        return True

@@ -55,6 +55,12 @@ class Job:
         The ascent goes on only if its first value is above this.
     age
         Steps since the curvature was measured.
+    looked
+        Is the first value back?
+    informed
+        Did it begin with a known curvature?
+    audit
+        The search that it belongs to, when it is one of the audit.
     """
 
     kind: str
@@ -66,7 +72,15 @@ class Job:
     demand: float = -math.inf
     age: int = 0
     looked: bool = False
+    informed: bool = False
     audit: Any = None
+
+
+@dataclass
+class Look:
+    """A single point to evaluate, in the place of an ascent."""
+
+    points: NDArray[np.float64]
 
 
 @dataclass
@@ -79,6 +93,8 @@ class MapState:
         Columns of theta of the profiled parameters, and of the continuous nuisance parameters.
     best
         Largest log-likelihood seen in any cell or optimum, and where (full point of the unit box).
+    climbed_from
+        The best value from which the last ascent in the full space began.
     queue
         Tasks: (rank, -priority, number, kind, cell, row or optimum).
     """
@@ -98,12 +114,15 @@ class MapState:
     tangents: list[NDArray[np.float64]] = field(default_factory=list)
     best: float = -math.inf
     best_u: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    climbed_from: float = -math.inf
     queue: list[tuple[int, float, int, str, int, int]] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
     pending: list[tuple[int, int]] = field(default_factory=list)
+    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     tried: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
     failed_cells: list[int] = field(default_factory=list)
     looks: dict[int, float] = field(default_factory=dict)
+    stride: int = 1
     next_number: int = 0
     stage: str = "flood"
     n_passes: int = 0

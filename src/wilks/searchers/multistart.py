@@ -61,8 +61,8 @@ _MAX_SCANNED = 16
 class Job:
     """One thing that is under way.
 
-    `kind` is ``"start"`` (an ascent from a random or given start), ``"peak"`` (one from a scan), ``"polish"``,
-    ``"measure"`` (second derivatives) or ``"scan"``; the last three belong to the basin of number `basin`.
+    `kind` is ``"start"`` (an ascent from a random start: only these count as hits), ``"given"``, ``"peak"`` (one from
+    a scan), ``"polish"``, ``"measure"`` (second derivatives) or ``"scan"``; the last three belong to a `basin`.
     """
 
     kind: str
@@ -150,7 +150,7 @@ class MultiStart:
 
     def undiscovered(self, state: MultiStartState) -> float:
         """Estimate (1): the probability that one more start would find another optimum of interest."""
-        near = self._of_interest(state)
+        near = [basin for basin in self._of_interest(state) if basin.n_hits]
         w, n = len(near), sum(basin.n_hits for basin in near)
         return min(1.0, w * (w + 1) / (n * (n - 1))) if n > 1 else 1.0
 
@@ -179,7 +179,7 @@ class MultiStart:
             return state.n_batches == 0 or state.n_started - len(state.given) < self.n_starts
         n = state.space.dimension
         n_hits = sum(basin.n_hits for basin in state.basins)
-        if not state.basins:
+        if not n_hits:
             return state.n_batches < _EMPTY_BATCHES
         if n_hits >= max(_CAP, _CAP_PER_DIMENSION * n):
             return False
@@ -202,9 +202,11 @@ class MultiStart:
         starts = np.concatenate([state.given, design]) if state.n_batches == 0 else design
         state.n_batches += 1
         state.n_started += len(starts)
-        for u in starts:
+        n_given = len(starts) - len(design)
+        for number, u in enumerate(starts):
             base = state.space.to_unit(state.space.from_unit(u))  # discrete coordinates to the middle of their bins
-            self._begin(state, Job("start", base, self.local.start(base[state.columns])))
+            kind = "given" if number < n_given else "start"
+            self._begin(state, Job(kind, base, self.local.start(base[state.columns])))
 
     def _begin(self, state: MultiStartState, job: Job) -> None:
         state.jobs[state.next_owner] = job

@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-12
 
 
+def bounds_within(u: NDArray[np.float64], reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds of a step from `u` that stays in the unit box and goes no further than `reach`.
+
+    A bound of the box that lies at the reach but for rounding is reached, not missed by it.
+
+    Examples
+    --------
+    >>> lower, upper = bounds_within(np.array([0.1, 0.5]), 0.3)
+    >>> lower.tolist(), upper.tolist()
+    ([-0.1, -0.3], [0.3, 0.3])
+    """
+    far = reach * (1 + _ROUNDING)
+    return np.where(u <= far, -u, -reach), np.where(1.0 - u <= far, 1.0 - u, reach)
+
+
 def box_step(
     gradient: NDArray[np.float64],
     curvature: NDArray[np.float64],
@@ -47,11 +62,18 @@ def box_step(
 
     def maximise(free: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.float64]:
         if free.all():
-            return np.linalg.solve(curvature, gradient)
+            return _solved(curvature, gradient)
         right = gradient[free] - curvature[np.ix_(free, ~free)] @ step[~free]
-        return np.linalg.solve(curvature[np.ix_(free, free)], right)
+        return _solved(curvature[np.ix_(free, free)], right)
 
     return active_set_step(gradient, maximise, lambda step: gradient - curvature @ step, lower, upper)
+
+
+def _solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        return np.asarray(np.linalg.solve(matrix, right))
+    except np.linalg.LinAlgError:  # positive definite but for rounding
+        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 def active_set_step(

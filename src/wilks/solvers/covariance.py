@@ -5,7 +5,7 @@ In the unit box, with B minus the Hessian over the coordinates that are not at a
 * scaled to unit diagonal, B = S R S; an eigenvalue of R below rounding is a flat direction;
 * a direction whose standard deviation :math:`\lambda^{-1/2}` exceeds the width of the box is not determined within the
   box, and is called flat too;
-* a negative eigenvalue says that the point is no maximum in that direction.
+* a negative eigenvalue that would matter within the box says that the point is no maximum in that direction.
 
 Parameters that take part in such a direction have an infinite variance; the others keep the inverse of B on the
 remaining directions. Coordinates at a bound are held there: an active constraint has no variance of its own.
@@ -27,6 +27,7 @@ _ROUNDING = 1e-9
 GAUSS_NEWTON_ROUNDING = 1e-13
 """Smallest eigenvalue that can be told from zero when B is a product of Jacobians: never negative, and precise."""
 _PART = 0.02
+_UPWARDS = -1e-3
 _BOUND = 1e-7
 
 
@@ -86,24 +87,30 @@ def uncertainty(
     directions = vectors / scale[:, None]
     lengths = np.linalg.norm(directions, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        wide = lengths / np.sqrt(np.maximum(values, 0.0)) > 1.0
-    saddle = bool((values < -1e-3).any())
-    bad = wide | (values < rounding) | (scale_is_zero(part))
+        wide = ~(lengths / np.sqrt(np.abs(values)) <= 1.0)
+    saddle = bool(((values < _UPWARDS) & ~wide).any())
+    bad = wide | (values < rounding)
     good = ~bad
     inverse = (directions[:, good] / values[good]) @ directions[:, good].T
     flat = []
-    for column in np.flatnonzero(bad):
-        direction = directions[:, column] / np.abs(directions[:, column]).max()
-        part_of = np.abs(direction) > _PART
+    for vector in _sparse(vectors[:, bad].T):
+        part_of = np.abs(vector) > _PART
         inverse[part_of, part_of] = np.inf
         full = np.zeros(m)
-        full[free] = np.where(part_of, direction, 0.0)
-        flat.append(full)
+        full[free] = np.where(part_of, vector / scale, 0.0)
+        flat.append(full / np.abs(full).max())
     covariance[np.ix_(free, free)] = inverse
     condition = float(values.max() / values.min()) if values.min() > 0 else float("inf")
     return Uncertainty(covariance, held, tuple(flat), saddle, condition)
 
 
-def scale_is_zero(curvature: NDArray[np.float64]) -> bool:
-    """Is there no curvature at all?"""
-    return not np.any(np.diag(curvature))
+def _sparse(basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors of the same span, shape (k, m), each with zeros at the largest entries of the others."""
+    rows = basis.copy()
+    for i in range(len(rows)):
+        pivot = int(np.argmax(np.abs(rows[i])))
+        rows[i] /= rows[i, pivot]
+        for j in range(len(rows)):
+            if j != i:
+                rows[j] -= rows[j, pivot] * rows[i]
+    return np.asarray(rows / np.abs(rows).max(axis=1, initial=1e-300, keepdims=True))

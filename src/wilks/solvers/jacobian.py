@@ -52,10 +52,12 @@ def three_point_offsets(
 def offset_points(u: NDArray[np.float64], *offsets: NDArray[np.float64]) -> NDArray[np.float64]:
     """All coordinates moved by the first offsets, then by the next: shape (number of offsets * m, m)."""
     every = np.arange(len(u))
-    return np.clip(np.concatenate([shifted(u, offset, every) for offset in offsets]), 0.0, 1.0)
+    return np.asarray(np.clip(np.concatenate([shifted(u, offset, every) for offset in offsets]), 0.0, 1.0))
 
 
-def forward_jacobian(centre: NDArray[np.float64], offsets: NDArray[np.float64], answers: Residuals) -> NDArray[np.float64]:
+def forward_jacobian(
+    centre: NDArray[np.float64], offsets: NDArray[np.float64], answers: Residuals
+) -> NDArray[np.float64]:
     """Jacobian, shape (n, m), from the residuals at `forward_offsets`; NaN where a residual is missing."""
     missing = np.full_like(centre, np.nan)
     columns = [missing if r is None else (r - centre) / h for r, h in zip(answers, offsets, strict=True)]

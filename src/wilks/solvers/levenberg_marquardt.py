@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.evaluation.finite_differences import shifted
-from wilks.solvers.box_step import active_set_step
+from wilks.solvers.box_step import active_set_step, bounds_within
 from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points, repaired
 from wilks.solvers.jacobian import (
     forward_jacobian,
@@ -70,6 +70,7 @@ class LevenbergMarquardtAscent:
     reason: str = ""
     residual: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     jacobian: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    triangle: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     scale: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     missing: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     given: bool = False
@@ -202,9 +203,10 @@ class LevenbergMarquardt:
         return ascent
 
     def _end_other_side(self, ascent: LevenbergMarquardtAscent, answers: Residuals) -> LevenbergMarquardtAscent:
-        offsets = -forward_offsets(ascent.u)[ascent.missing]
-        offsets = np.where(ascent.points[np.arange(len(offsets)), ascent.missing] == ascent.u[ascent.missing], np.nan, offsets)
-        ascent.jacobian[:, ascent.missing] = forward_jacobian(ascent.residual, offsets, answers)
+        which = ascent.missing
+        moves = ascent.points[np.arange(len(which)), which] - ascent.u[which]
+        offsets = np.where(moves != 0.0, moves, np.nan)
+        ascent.jacobian[:, which] = forward_jacobian(ascent.residual, offsets, answers)
         return self._step(ascent)
 
     def _step(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
@@ -214,17 +216,17 @@ class LevenbergMarquardt:
         ascent.curvature = ascent.jacobian.T @ ascent.jacobian
         norms = np.sqrt(np.diag(ascent.curvature))
         ascent.scale = np.maximum(ascent.scale, norms)
-        triangle = np.linalg.qr(np.column_stack([ascent.jacobian, ascent.residual]), mode="r")
-        ascent.full_promise = _promise(ascent, _bounded_step(ascent, triangle, math.sqrt(_SMALLEST_DAMPING) * norms, _LONGEST))
-        return self._try(ascent, triangle)
+        ascent.triangle = np.asarray(np.linalg.qr(np.column_stack([ascent.jacobian, ascent.residual]), mode="r"))
+        ascent.full_promise = _promise(ascent, _bounded_step(ascent, math.sqrt(_SMALLEST_DAMPING) * norms, _LONGEST))
+        return self._try(ascent)
 
-    def _try(self, ascent: LevenbergMarquardtAscent, triangle: NDArray[np.float64]) -> LevenbergMarquardtAscent:
+    def _try(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
         if ascent.full_promise <= max(self.tolerance * min(1.0, -ascent.value), -_ROUNDING * ascent.value):
             ascent.converged = True
             return _end(ascent, "the promised gain is below the tolerance")
         if ascent.iteration >= self.max_iterations:
             return _end(ascent, f"no convergence in {self.max_iterations} trial steps")
-        step = _bounded_step(ascent, triangle, math.sqrt(ascent.damping) * ascent.scale, ascent.reach)
+        step = _bounded_step(ascent, math.sqrt(ascent.damping) * ascent.scale, ascent.reach)
         ascent.promise = _promise(ascent, step)
         if ascent.damping > _LARGEST_DAMPING or ascent.promise <= 0.0:  # steps of rounding size
             return self._stuck(ascent)
@@ -247,8 +249,7 @@ class LevenbergMarquardt:
             return self._linearise(ascent, payload)
         ascent.damping *= ascent.growth  # (2)
         ascent.growth *= 2.0
-        triangle = np.linalg.qr(np.column_stack([ascent.jacobian, ascent.residual]), mode="r")
-        return self._try(ascent, triangle)
+        return self._try(ascent)
 
     def _stuck(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
         """No step rises: a better Jacobian may know one."""
@@ -279,10 +280,10 @@ def _promise(ascent: LevenbergMarquardtAscent, step: NDArray[np.float64]) -> flo
 
 
 def _bounded_step(
-    ascent: LevenbergMarquardtAscent, triangle: NDArray[np.float64], weights: NDArray[np.float64], reach: float
+    ascent: LevenbergMarquardtAscent, weights: NDArray[np.float64], reach: float
 ) -> NDArray[np.float64]:
     """Solve (1) within the box and within `reach`, from the triangular factor of (J, r)."""
-    m = len(ascent.u)
+    m, triangle = len(ascent.u), ascent.triangle
     stacked = np.concatenate([triangle[:, :m], np.diag(weights)])
     sizes = np.linalg.norm(stacked, axis=0)
     sizes = np.where(sizes > 0, sizes, 1.0)  # columns of one size: what is small in rank is not what is small in units
@@ -290,9 +291,9 @@ def _bounded_step(
 
     def maximise(free: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.float64]:
         right = target - stacked[:, ~free] @ step[~free]
-        found: NDArray[np.float64] = np.linalg.lstsq(stacked[:, free] / sizes[free], right, rcond=None)[0]
-        return found / sizes[free]
+        found = np.linalg.lstsq(stacked[:, free] / sizes[free], right, rcond=None)[0]
+        return np.asarray(found / sizes[free])
 
-    lower, upper = np.maximum(-ascent.u, -reach), np.minimum(1.0 - ascent.u, reach)
-    step, _ = active_set_step(ascent.gradient, maximise, lambda p: stacked.T @ (target - stacked @ p), lower, upper)
+    bounds = bounds_within(ascent.u, reach)
+    step, _ = active_set_step(ascent.gradient, maximise, lambda p: stacked.T @ (target - stacked @ p), *bounds)
     return step

@@ -19,9 +19,14 @@ The model at u is :math:`L(u + p) \approx L + g^T p - p^T B p / 2` with B positi
 
 It ends when the promised gain :math:`g^T p - p^T B p / 2` is below the tolerance, or, which saves one gradient, when a
 full step has just delivered what a trustworthy model had promised: then the gain that remains is at most the
-disagreement. A curvature that was never updated may not end an ascent.
-When no shorter step helps, the gradient is taken once more by central differences with steps that fit the
-curvature; if that does not help either, the noise of the likelihood is reached.
+disagreement. A curvature that was never updated may not end an ascent, and one that began as a guess may be far too
+stiff in directions that no step has explored yet, so that it promises too little: before the end the second
+derivatives along the coordinates are measured, and the ascent goes on where they are softer, or where one of the
+points lies higher.
+
+When no shorter step helps, the gradient is taken by central differences with steps that fit the curvature, and, if
+much is still promised, twice more with longer steps that a noisy likelihood does not drown. If that does not help
+either, the noise of the likelihood is reached. Next to points without a likelihood nothing counts as converged.
 """
 
 from __future__ import annotations
@@ -32,9 +37,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.evaluation.finite_differences import forward_steps, shifted
-from wilks.solvers.box_step import box_step
-from wilks.solvers.curvature import Curvature, hessian_from, hessian_points
+from wilks.evaluation.finite_differences import shifted
+from wilks.solvers.box_step import bounds_within, box_step
+from wilks.solvers.curvature import Curvature, hessian_from, hessian_points, repaired
+from wilks.solvers.gradient import (
+    ROUGHEST,
+    careful_slopes,
+    check_derivatives,
+    check_points,
+    gradient_points,
+    has_room,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +55,14 @@ if TYPE_CHECKING:
     from wilks.core.proposal import Want
 
 _ARMIJO = 1e-4
-_STEP = 1e-6
 _LONGEST = 0.3
 _FIRST_MOVE = 0.1
 _TRUSTED_GAIN = 1e-2
-_MAX_BACKTRACKS = 12
+_MAX_BACKTRACKS, _MAX_BACKTRACKS_AT_WALL = 12, 4
 _NOISE_GAIN = 1e-2
-_CAREFUL_SIGMAS = 0.05
+_MAX_CHECKS = 3
+_SOFTER = 0.5
+_MOST_RESCALED = 1e7  # in standard errors
 
 
 @dataclass
@@ -75,6 +89,11 @@ class QuasiNewtonAscent:
     careful: bool = False
     measuring: bool = False
     turned: bool = False
+    guessed: bool = False
+    unchecked: bool = False
+    n_checks: int = 0
+    roughness: int = 0
+    walled: bool = False
     old: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
 
@@ -127,6 +146,8 @@ class QuasiNewton:
             fresh=curvature is None,
             careful=measure and curvature is not None,
             measuring=measure and curvature is not None,
+            guessed=curvature is None,
+            unchecked=curvature is None,
         )
         if value is not None and not self.use_gradient:
             return self.advance(ascent, np.array([value]))
@@ -147,6 +168,8 @@ class QuasiNewton:
             return self._begin_gradient(ascent, first)
         if ascent.stage == "gradient":
             return self._end_gradient(ascent, values)
+        if ascent.stage == "check":
+            return self._end_check(ascent, values, payloads)
         return self._end_trial(ascent, float(values[0]), first)
 
     def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -174,33 +197,21 @@ class QuasiNewton:
         if not len(ascent.missing):
             return self._after_gradient(ascent)
         ascent.stage = "gradient"
-        if ascent.careful:
-            wide = np.clip(_CAREFUL_SIGMAS / np.sqrt(np.diag(ascent.curvature)), _STEP, 1e-2)
-            room = np.minimum(ascent.u, 1.0 - ascent.u)
-            ascent.steps = np.where(room > _STEP, np.minimum(wide, room), forward_steps(ascent.u, _STEP))
-            other = np.where(room > _STEP, -ascent.steps, 2 * ascent.steps)
-            ascent.points = np.concatenate(
-                [shifted(ascent.u, ascent.steps, ascent.missing), shifted(ascent.u, other, ascent.missing)]
-            )
-        else:
-            ascent.steps = forward_steps(ascent.u, _STEP)
-            ascent.points = shifted(ascent.u, ascent.steps, ascent.missing)
+        ascent.points, ascent.steps = gradient_points(ascent)
         return ascent
 
     def _end_gradient(self, ascent: QuasiNewtonAscent, values: NDArray[np.float64]) -> QuasiNewtonAscent:
         which, h = ascent.missing, ascent.steps[ascent.missing]
         if ascent.careful:
-            ahead, behind = values[: len(which)], values[len(which) :]
-            room = np.minimum(ascent.u, 1.0 - ascent.u)[which] > _STEP
-            central = (ahead - behind) / (2 * h)
-            one_sided = (4 * ahead - behind - 3 * ascent.value) / (2 * h)
-            slopes = np.where(room, central, one_sided)
+            slopes, bends = careful_slopes(ascent, values)
             if ascent.measuring:
-                _rescale(ascent, which[room], ((2 * ascent.value - ahead - behind) / h**2)[room])
-                ascent.measuring = ascent.careful = False
+                room = has_room(ascent)[which]
+                _rescale(ascent, which[room], bends[room], only_softer=False)
+                ascent.measuring, ascent.careful = False, ascent.roughness > 0
         else:
             bend = 0.0 if ascent.fresh else np.diag(ascent.curvature)[which]
-            slopes = (values - ascent.value) / h + 0.5 * h * bend
+            moved = ascent.points[np.arange(len(which)), which] != ascent.u[which]
+            slopes = np.where(moved, (values - ascent.value) / h + 0.5 * h * bend, np.nan)
         finite = np.isfinite(slopes)
         ascent.gradient[which[finite]] = slopes[finite]
         if not finite.all() and not (ascent.careful or ascent.turned):
@@ -210,6 +221,7 @@ class QuasiNewton:
             ascent.points = np.clip(shifted(ascent.u, ascent.steps, ascent.missing), 0.0, 1.0)
             return ascent
         ascent.gradient[~np.isfinite(ascent.gradient)] = 0.0
+        ascent.walled = not finite.all()
         ascent.turned = False
         return self._after_gradient(ascent)
 
@@ -221,14 +233,11 @@ class QuasiNewton:
         elif ascent.fresh:
             size = float(np.abs(ascent.gradient).max()) / _FIRST_MOVE
             ascent.curvature = np.eye(len(ascent.u)) * max(size, 1e-8)
-        lower = np.maximum(-ascent.u, -_LONGEST)
-        upper = np.minimum(1.0 - ascent.u, _LONGEST)
-        ascent.step, _ = box_step(ascent.gradient, ascent.curvature, lower, upper)
+        ascent.step, _ = box_step(ascent.gradient, ascent.curvature, *bounds_within(ascent.u, _LONGEST))
         ascent.slope = float(ascent.gradient @ ascent.step)
         ascent.promise = ascent.slope - 0.5 * float(ascent.step @ ascent.curvature @ ascent.step)
         if ascent.promise < self.tolerance and (not ascent.fresh or ascent.promise == 0.0):
-            ascent.converged = True
-            return _end(ascent, "the promised gain is below the tolerance")
+            return self._conclude(ascent, "the promised gain is below the tolerance")
         if ascent.iteration >= self.max_iterations:
             return _end(ascent, f"no convergence in {self.max_iterations} iterations")
         ascent.iteration += 1
@@ -241,15 +250,20 @@ class QuasiNewton:
         gain = value - ascent.value
         if gain >= _ARMIJO * ascent.slope * ascent.length:
             return self._accept(ascent, value, given)
-        if ascent.n_backtracks < _MAX_BACKTRACKS:
+        at_wall = not (math.isfinite(gain) or ascent.careful or self.use_gradient)
+        if ascent.n_backtracks < (_MAX_BACKTRACKS_AT_WALL if at_wall else _MAX_BACKTRACKS):
             ascent.n_backtracks += 1
             ascent.length *= _shorter(gain, ascent.slope * ascent.length)
             return _try(ascent)
-        if not ascent.careful and not self.use_gradient:
+        enough = 2 if ascent.guessed else 1  # noise makes a guess stiff, and then it promises nothing
+        worth = ascent.roughness < enough or ascent.promise >= _NOISE_GAIN
+        if ascent.roughness < ROUGHEST and worth and not self.use_gradient:
+            ascent.roughness += 1
             ascent.careful = True
+            ascent.measuring = ascent.roughness > 1
             ascent.old = None
             return self._begin_gradient(ascent, None)
-        ascent.converged = ascent.promise < _NOISE_GAIN
+        ascent.converged = ascent.promise < _NOISE_GAIN and not ascent.walled
         return _end(ascent, f"no step rises; a gain of {ascent.promise:.1e} is promised and not found")
 
     def _accept(
@@ -258,12 +272,47 @@ class QuasiNewton:
         gain = value - ascent.value
         ascent.old = (ascent.u, ascent.gradient)
         ascent.u, ascent.value = ascent.points[0], value
-        trusted = not ascent.fresh and ascent.length == 1.0 and ascent.promise < _TRUSTED_GAIN
-        if trusted and abs(gain - ascent.promise) < self.tolerance:
+        whole = ascent.length == 1.0 and float(np.abs(ascent.step).max()) < _LONGEST
+        if (
+            whole
+            and not (ascent.fresh or ascent.walled)
+            and ascent.promise < _TRUSTED_GAIN
+            and abs(gain - ascent.promise) < self.tolerance
+        ):
             ascent.gradient = ascent.gradient - ascent.curvature @ ascent.step
-            ascent.converged = True
-            return _end(ascent, "a full step delivered what was promised")
+            return self._conclude(ascent, "a full step delivered what was promised")
         return self._begin_gradient(ascent, given)
+
+    def _conclude(self, ascent: QuasiNewtonAscent, reason: str) -> QuasiNewtonAscent:
+        """End, after a look at the second derivatives along the coordinates if the curvature began as a guess."""
+        if not ascent.unchecked or ascent.n_checks >= _MAX_CHECKS:
+            ascent.converged = not ascent.walled
+            return _end(ascent, "next to points without a likelihood" if ascent.walled else reason)
+        ascent.unchecked = False
+        ascent.n_checks += 1
+        ascent.reason = reason
+        ascent.stage = "check"
+        ascent.points, ascent.steps = check_points(ascent, both_sides=not self.use_gradient)
+        return ascent
+
+    def _end_check(
+        self,
+        ascent: QuasiNewtonAscent,
+        values: NDArray[np.float64],
+        payloads: list[NDArray[np.float64] | None] | None,
+    ) -> QuasiNewtonAscent:
+        ascent.old = None
+        slopes, bends = check_derivatives(ascent, values, payloads if self.use_gradient else None)
+        ascent.unchecked = True
+        if _rescale(ascent, np.arange(len(ascent.u)), bends, only_softer=True):
+            ascent.gradient = np.where(np.isfinite(slopes), slopes, ascent.gradient)
+            return self._after_gradient(ascent)
+        best = int(np.argmax(values))
+        if values[best] > ascent.value + self.tolerance:  # a saddle, or noise
+            ascent.u, ascent.value = ascent.points[best], float(values[best])
+            return self._begin_gradient(ascent, None if payloads is None else payloads[best])
+        ascent.unchecked = False
+        return self._conclude(ascent, ascent.reason)
 
 
 def _try(ascent: QuasiNewtonAscent) -> QuasiNewtonAscent:
@@ -285,14 +334,17 @@ def _shorter(gain: float, slope: float) -> float:
     return min(0.6, max(0.1, slope / (2 * (slope - gain))))
 
 
-def _rescale(ascent: QuasiNewtonAscent, which: NDArray[np.int64], measured: NDArray[np.float64]) -> None:
-    """Give the curvature the diagonal that was measured, keeping the correlations."""
+def _rescale(
+    ascent: QuasiNewtonAscent, which: NDArray[np.int64], measured: NDArray[np.float64], *, only_softer: bool
+) -> bool:
+    """Give the curvature the diagonal that was measured, keeping the correlations; was anything much softer?"""
     factors = np.ones(len(ascent.u))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.sqrt(measured / np.diag(ascent.curvature)[which])
-    usable = np.isfinite(ratio) & (ratio > 0)
-    factors[which[usable]] = ratio[usable]
+    usable = np.isfinite(ratio) & (ratio > 0) & ((ratio < _SOFTER) | (not only_softer))
+    factors[which[usable]] = np.clip(ratio[usable], 1.0 / _MOST_RESCALED, _MOST_RESCALED)
     ascent.curvature = ascent.curvature * np.outer(factors, factors)
+    return bool((factors < _SOFTER).any())
 
 
 def _update(ascent: QuasiNewtonAscent, s: NDArray[np.float64], y: NDArray[np.float64]) -> None:
@@ -309,3 +361,7 @@ def _update(ascent: QuasiNewtonAscent, s: NDArray[np.float64], y: NDArray[np.flo
     theta = 1.0 if sy >= 0.1 * sbs else 0.9 * sbs / (sbs - sy)  # (1)
     r = theta * y + (1 - theta) * bs  # (2)
     ascent.curvature = ascent.curvature - np.outer(bs, bs) / sbs + np.outer(r, r) / float(s @ r)  # (3)
+    try:
+        np.linalg.cholesky(ascent.curvature)
+    except np.linalg.LinAlgError:  # positive definite but for rounding
+        ascent.curvature = repaired(ascent.curvature)

@@ -49,8 +49,8 @@ class Quality:
     flat_directions
         Directions in which the likelihood does not change: name -> weight, largest weight 1.
     curvature_error
-        Relative change of the standard errors when they are taken from differences with twice the step;
-        large where the likelihood is far from parabolic within one standard error.
+        Largest relative difference between a standard error and the distance at which the log-likelihood has fallen
+        as far as it says, along the line of each parameter, both ways; infinite where it does not fall or ends.
     undiscovered
         Estimated probability that one more start would have found another optimum of interest.
     warnings
@@ -77,8 +77,9 @@ class FitResult(Result):
         Name -> standard error; NaN for a parameter at its bound or without a derivative (discrete), infinite for
         one that takes part in a flat direction.
     covariance
-        Inverse of minus the Hessian of the log-likelihood at the optimum, shape (n, n), in the units of the
-        parameters; NaN in the rows of parameters without a standard error. Parameters at a bound are held there.
+        Inverse of minus the Hessian of the log-likelihood at the optimum (for residual problems of its Gauss-Newton
+        part, the product of the Jacobians), shape (n, n), in the units of the parameters; NaN in the rows of
+        parameters without a standard error. Parameters at a bound are held there.
     chi_squared, dof, reduced_chi_squared
         For residual problems: sum of squared residuals, number of residuals minus number of free parameters that
         are not at a bound, and their ratio. None for likelihood problems.
@@ -112,7 +113,7 @@ class FitResult(Result):
         """Correlation matrix of the free parameters, shape (n, n)."""
         scale = np.sqrt(np.diag(self.covariance))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return self.covariance / np.outer(scale, scale)
+            return np.asarray(self.covariance / np.outer(scale, scale))
 
     def table(self) -> Table:
         """Best fit and standard errors as a table."""

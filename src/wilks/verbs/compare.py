@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.result import Result
 from wilks.core.table import Table, show
@@ -122,7 +120,7 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
     """
     if not results or not all(isinstance(result, Result) for result in results):
         raise InvalidConfigurationError(f"compare: expected results of wilks, got {results!r:.200}")
-    columns = tuple(titles) if titles is not None else tuple(_title(result) for result in results)
+    columns = tuple(titles) if titles is not None else _titles(results)
     if len(columns) != len(results):
         raise InvalidConfigurationError(f"titles: expected {len(results)}, one per result, got {len(columns)}")
     names = tuple(dict.fromkeys(name for result in results for name in result.space.free))
@@ -131,6 +129,14 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
     kept = {name: entries[name] for name in names}
     return Comparison(
         names, columns, kept, tuple(r.log_likelihood for r in results), tuple(_disagreements(results, columns, kept))
+    )
+
+
+def _titles(results: Sequence[Result]) -> tuple[str, ...]:
+    """What each result is, with a number where that is not enough to tell them apart."""
+    plain = [_title(result) for result in results]
+    return tuple(
+        title if plain.count(title) == 1 else f"{title} {plain[: i + 1].count(title)}" for i, title in enumerate(plain)
     )
 
 
@@ -192,21 +198,24 @@ def _of_parameter(name: str, one: tuple[str, Entry | None], other: tuple[str, En
     (title, a), (other_title, b) = one, other
     if a is None or b is None or not a.intervals_68 or not b.intervals_68:
         return []
-    for who, entry in (one, other):
-        if entry is not None and len(entry.intervals_68) > 1:
+    n_fits = sum(math.isfinite(entry.standard_error) for entry in (a, b))
+    for who, entry in ((title, a), (other_title, b)):
+        if n_fits and len(entry.intervals_68) > 1:
             return [
                 f"{name}: the 68 % set of the {who} has {len(entry.intervals_68)} pieces, a standard error has one."
             ]
-    scale = np.nanmin([0.5 * (e.intervals_68[0].upper - e.intervals_68[0].lower) for e in (a, b)])
+    scale = min(0.5 * (e.intervals_68[0].upper - e.intervals_68[0].lower) for e in (a, b))
     gaps = {
         end: getattr(b.intervals_68[0], end) - getattr(a.intervals_68[0], end)
         for end in ("lower", "upper")
         if not (getattr(a.intervals_68[0], f"open_{end}") or getattr(b.intervals_68[0], f"open_{end}"))
     }
     worst = max(gaps, key=lambda end: abs(gaps[end]), default=None)
-    if worst is None or abs(gaps[worst]) <= _END_GAP * scale:
+    if worst is None or scale <= 0.0 or abs(gaps[worst]) <= _END_GAP * scale:
         return []
-    return [
+    advice = "the likelihood is not parabolic, quote the profile" if n_fits == 1 else "at least one of them is wrong"
+    sentence = (
         f"{name}: the {worst} end at 68 % differs by {abs(gaps[worst]):.3g} between the {title} and the {other_title} "
-        f"({abs(gaps[worst]) / scale:.1f} standard errors): the likelihood is not parabolic, quote the profile."
-    ]
+        f"({abs(gaps[worst]) / scale:.1f} standard errors): {advice}."
+    )
+    return [sentence]

@@ -27,6 +27,8 @@ from wilks.loop.stopping import StoppingRule, as_rules
 from wilks.searchers.basins import MAX_COMBINATIONS
 from wilks.store.log import EvaluationLog
 
+_LOOKED_AT, _APART = 500, 0.05
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,7 +92,7 @@ class Context:
         """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again."""
         key = fingerprint(self.verb, repr(algorithm), self.seed, self.problem.fingerprint, *identity)
         stage = self.log.stage(f"{self.verb}-{key}", title)
-        watch = Watch(title, self._rules, self._callbacks)
+        watch = Watch(title, self._rules, self._callbacks, self.n_evaluations, time.perf_counter() - self._began)
         evaluator = Evaluator(self.problem, self._executor)
         outcomes = drive(algorithm, evaluator, stage, watch, seed=self.seed, starts=starts)
         self.n_evaluations += outcomes.run.n_evaluations
@@ -114,7 +116,8 @@ class Context:
     def starts(self, start: Start) -> NDArray[np.float64]:
         """Points of the unit box to start from, shape (n, dimension): what the caller gave, or initial values."""
         space = self.problem.space
-        given: list[object] = [start] if isinstance(start, (Result, Mapping)) else list(start or [])
+        several = start is None or isinstance(start, (list, tuple))
+        given: list[object] = list(start or ()) if several else [start]  # type: ignore[arg-type]  # checked
         rows = []
         for item in given:
             values = item.best if isinstance(item, Result) else item
@@ -123,6 +126,8 @@ class Context:
                     f"start: expected a result, a dictionary of values or a list of these, got {values!r}"
                 )
             if isinstance(item, Result):  # perhaps of a problem with other parameters free
+                if not values:
+                    raise InvalidConfigurationError(f"start: the given result has no best point: {item.status.message}")
                 values = {name: value for name, value in values.items() if name in space.free}
             rows.append(space.to_theta(values))
         if not rows and space.start is not None:
@@ -130,12 +135,17 @@ class Context:
         return space.to_unit(np.array(rows)) if rows else np.empty((0, space.dimension))
 
     def with_logged(self, starts: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-        """Append the best points that the log holds, as far as they lie in this problem's space."""
+        """Append the best points of the log that lie apart from the starts and from each other, `n` at most."""
         space, root = self.problem.space, self.problem.root.space
-        thetas = np.asarray(self.log.top(n), dtype=float).reshape(-1, root.dimension)
-        if not len(thetas):
-            return starts
-        return np.concatenate([starts, space.to_unit(thetas[:, self.problem.root_columns()])])
+        thetas = np.asarray(self.log.top(_LOOKED_AT), dtype=float).reshape(-1, root.dimension)
+        units = space.to_unit(thetas[:, self.problem.root_columns()])
+        chosen = list(starts)
+        for unit in units:
+            if len(chosen) >= len(starts) + n:
+                break
+            if all(float(np.abs(unit - other).max()) > _APART for other in chosen):
+                chosen.append(unit)
+        return np.array(chosen).reshape(-1, space.dimension)
 
 
 def check_discrete(problem: Problem, verb: str, besides: Sequence[str] = ()) -> None:

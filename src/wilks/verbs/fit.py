@@ -227,12 +227,15 @@ def _quality(
         if side
     ]
     warnings += [f"The likelihood does not determine {' and '.join(d)} within the box: flat direction." for d in flat]
+    if math.isnan(found.condition) and not found.held.all():
+        warnings.append("The likelihood ends next to the best point: it has no derivatives there, and no errors.")
     if found.saddle:
         warnings.append("The log-likelihood still rises to both sides in some direction: this is no maximum.")
     if best.curvature_error > _CURVATURE_TRUST:
+        off = f"is not parabolic (the errors are off by {100 * best.curvature_error:.0f} %)"
+        how = "ends or does not fall" if math.isinf(best.curvature_error) else off
         warnings.append(
-            f"The standard errors change by {100 * best.curvature_error:.0f} % when they are measured over twice "
-            "the distance: the likelihood is far from parabolic, use intervals from wilks.profile."
+            f"Within one standard error of the best point the log-likelihood {how}: use intervals from wilks.profile."
         )
     if undiscovered > _UNDISCOVERED:
         warnings.append(

@@ -122,7 +122,11 @@ def profile(
 
 
 def _check(roi_threshold: object, audit: object) -> None:
-    if isinstance(roi_threshold, bool) or not isinstance(roi_threshold, (int, float)) or not roi_threshold > 0:
+    if (
+        isinstance(roi_threshold, bool)
+        or not isinstance(roi_threshold, (int, float))
+        or not 0 < roi_threshold < math.inf
+    ):
         raise InvalidConfigurationError(
             f"roi_threshold: expected a positive depth in log-likelihood, got {roi_threshold!r}"
         )

@@ -54,6 +54,22 @@ def test_the_gradient_at_the_end_vanishes():
     assert np.abs(slopes * sigma).max() < 1e-5
 
 
+def test_the_first_step_is_not_taken_to_the_other_end_of_the_box():
+    """In the foot of a step the linearisation promises the top of it far away, where nothing is left of the slope."""
+
+    def residual(u):
+        return (2.0 - 2.0 * np.tanh(30 * (u[0] - 0.2)) * np.ones(5)) / 0.01
+
+    value, payload = from_residual(residual)
+    ascent = QUICK.start(np.array([0.1]))
+    while ascent.stage != "trial":
+        points = ascent.points
+        ascent = QUICK.advance(ascent, np.array([value(p) for p in points]), [payload(p) for p in points])
+    assert 0.05 < ascent.points[0, 0] - 0.1 <= 0.1 + 1e-12
+    free = LevenbergMarquardt(1e-6).start(np.array([0.1]), curvature=np.eye(1))
+    assert free.reach > 0.1  # a known curvature is that of a place nearby
+
+
 def test_a_linear_problem_takes_one_step():
     design = np.random.default_rng(1).normal(size=(20, 3))
     residual = lambda u: design @ (u - 0.4) * 100  # noqa: E731

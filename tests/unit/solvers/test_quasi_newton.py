@@ -290,3 +290,32 @@ def test_a_shift_of_the_parameter_changes_nothing():
     (a, n), (b, k) = run(0.0), run(64.0)
     assert n == k
     assert a.u[0] == pytest.approx(b.u[0], abs=1e-9)
+
+
+def test_a_step_that_was_cut_short_by_its_reach_proves_nothing():
+    """The known curvature is next to nothing, so the step is as long as it may be, and delivers what it promised."""
+    ascent, _ = climb(TIGHT, lambda u: 1e-3 * (u[0] - u[1]), [0.1, 0.9], curvature=1e-9 * np.eye(2))
+    assert ascent.u.tolist() == [1.0, 0.0]
+
+
+def test_an_ascent_slides_along_a_wall():
+    """No likelihood below x = 0.4, where the maximum would be: y is still found."""
+
+    def value(u):
+        return -math.inf if u[0] < 0.4 else parabola(0.5, [2e3])(u[1:]) - 1e3 * (u[0] - 0.3) ** 2
+
+    for u in ([0.8, 0.2], [0.5, 0.9], [0.9, 0.9]):
+        ascent, _ = climb(TIGHT, value, u)
+        assert not ascent.converged
+        assert ascent.u.tolist() == pytest.approx([0.4, 0.5], abs=1e-3)
+
+
+def test_careful_gradients_are_of_second_order_at_a_bound_too():
+    def value(u):
+        return float(np.exp(u[0]) + np.exp(-u[1]) + np.exp(0.5 * u[2]))
+
+    u = np.array([0.0, 1.0, 0.5])
+    ascent = TIGHT.start(u, value=value(u), curvature=np.eye(3), measure=True)
+    ascent = TIGHT.advance(ascent, np.array([value(point) for point in ascent.points]))
+    exact = [1.0, -math.exp(-1.0), 0.5 * math.exp(0.25)]
+    assert ascent.gradient.tolist() == pytest.approx(exact, abs=2e-5)
