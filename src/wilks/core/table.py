@@ -64,7 +64,7 @@ def with_error(value: float, error: float) -> str:
 
 
 def _fixed(number: float, digits: int) -> str:
-    return f"{round(number, digits):.{max(digits, 0)}f}"
+    return f"{round(number, digits) + 0.0:.{max(digits, 0)}f}"  # + 0.0: no minus before a zero
 
 
 def show(value: object) -> str:

@@ -23,7 +23,8 @@ from wilks.profiles.result import Audit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SCAN = 31
+SCAN = 31
+"""Points of a scan along one coordinate."""
 _FROM_SCAN = 3
 _ROUNDS = 3
 TOLERANCE = 0.01
@@ -77,22 +78,22 @@ class CellSearch:
     def scan_points(self) -> NDArray[np.float64]:
         """Every coordinate in turn through the best point, at evenly spaced values; shape (m * 31, m)."""
         m = len(self.best)
-        points = np.repeat(self.best[None, :], m * _SCAN, axis=0)
-        positions = (np.arange(_SCAN) + 0.5) / _SCAN
+        points = np.repeat(self.best[None, :], m * SCAN, axis=0)
+        positions = (np.arange(SCAN) + 0.5) / SCAN
         for i in range(m):
-            points[i * _SCAN : (i + 1) * _SCAN, i] = positions
+            points[i * SCAN : (i + 1) * SCAN, i] = positions
         return points
 
     def take_scan(self, points: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Choose the starts of the next round: the best local maxima of the scans."""
         peaks: list[tuple[float, int]] = []
         for i in range(len(self.best)):
-            part = np.concatenate([[-np.inf], values[i * _SCAN : (i + 1) * _SCAN], [-np.inf]])
-            own = int(self.best[i] * _SCAN)
-            for k in range(_SCAN):
+            part = np.concatenate([[-np.inf], values[i * SCAN : (i + 1) * SCAN], [-np.inf]])
+            own = int(self.best[i] * SCAN)
+            for k in range(SCAN):
                 is_peak = np.isfinite(part[k + 1]) and part[k + 1] >= part[k] and part[k + 1] >= part[k + 2]
                 if is_peak and abs(k - own) > 1:
-                    peaks.append((-float(part[k + 1]), i * _SCAN + k))
+                    peaks.append((-float(part[k + 1]), i * SCAN + k))
         self.starts = [points[at] for _, at in sorted(peaks)[:_FROM_SCAN]]
 
     def wants_scan(self) -> bool:

@@ -6,6 +6,8 @@ improvement floods again, and the next stage begins when nothing is left to do:
 * explore: one look at cells spread over what was not visited, with the best optimum's nuisances, and again on finer
   lattices around what comes near the region; promising local maxima are optimised, and flood if they lie in it;
 * cross: the nuisances of the other optima are offered to some cells of the region;
+* scan: a few cells of the region, far from one another, are looked at along every nuisance coordinate, for branches
+  that no known optimum belongs to; three rounds at most, as long as there are improvements;
 * heal: every cell on the rim or inside of the region is offered the argmax of its neighbours, also of lower ones,
   where it differs from all its own by more than the smooth change from cell to cell; until a pass improves nothing;
 * audit: see `profiles.audit`; what it finds is flooded and healed like everything else.
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.random import keyed_generator
-from wilks.profiles.audit import CellSearch, draw_cells
+from wilks.profiles.audit import SCAN, CellSearch, draw_cells
 from wilks.profiles.branches import runs_parallel
 from wilks.profiles.prediction import predict
 from wilks.profiles.state import MARGIN, Job, Look
@@ -38,6 +40,7 @@ _MAX_ISLANDS = 24
 _MAX_OPTIMA = 8
 _CROSS_CELLS = 24
 _MAX_PASSES = 12
+_SCAN_ROUNDS, _MAX_SCANS, _SCAN_POINTS = 3, 6, 600
 _WORTH = 0.5
 _NEAR_BEST = 3.0
 _TRIES = 20
@@ -57,7 +60,10 @@ def next_stage(plan: ProfileMap, state: MapState) -> None:
         state.stage = "cross"
         _begin_cross(plan, state)
     elif state.stage == "cross":
-        state.stage, state.n_passes, state.n_improved = "heal", 0, 1
+        state.stage, state.n_passes, state.n_improved = "scan", 0, 1
+    elif state.stage == "scan":
+        if not _begin_scans(plan, state):
+            state.stage, state.n_passes, state.n_improved = "heal", 0, 1
     elif state.stage == "heal":
         if state.n_improved and state.n_passes < _MAX_PASSES:
             state.n_passes, state.n_improved = state.n_passes + 1, 0
@@ -95,6 +101,14 @@ def advance(
     if job.kind == "explore":
         del state.jobs[number]
         state.looks[job.cell] = float(request.values[0])
+        return
+    if job.kind == "scan":
+        del state.jobs[number]
+        job.audit.take_scan(job.ascent.points, request.values)
+        for v in job.audit.starts:
+            plan.begin(
+                state, "offer", job.cell, -1, job.base, v, demand=float(state.best_values[job.cell]) - _NEAR_BEST
+            )
         return
     _advance_audit(plan, state, number, request.values, payloads)
 
@@ -190,6 +204,28 @@ def _begin_cross(plan: ProfileMap, state: MapState) -> None:
     for cell in cells.tolist():
         for number in range(min(len(state.optima), _MAX_OPTIMA)):
             state.push(1, 0.0, "cross", cell, -1 - number)
+
+
+def _begin_scans(plan: ProfileMap, state: MapState) -> bool:
+    """Scan the cells of the region that are farthest from those scanned before; False when it is time to go on."""
+    region, m = _region(plan, state), len(state.inner)
+    if not m or not len(region) or not state.n_improved or state.n_passes >= _SCAN_ROUNDS:
+        return False
+    state.n_passes, state.n_improved = state.n_passes + 1, 0
+    places = state.grid.positions
+    done = [places[cell] for cell in state.scanned] or [state.best_u[state.columns]]
+    for _ in range(min(len(region), _MAX_SCANS, max(2, _SCAN_POINTS // (SCAN * m)))):
+        gaps = np.min([np.abs(places[region] - place).max(axis=1) for place in done], axis=0)
+        cell = int(region[np.argmax(gaps)])
+        if cell in state.scanned:
+            break
+        row = state.best_rows[cell]
+        state.scanned.append(cell)
+        done.append(places[cell])
+        search = CellSearch(state.records.arguments[row].copy())
+        base = state.bases[int(state.records.labels[row])]
+        plan.enter(state, Job("scan", cell, -1, base, Look(search.scan_points()), search.best, audit=search))
+    return True
 
 
 def _queue_heal(plan: ProfileMap, state: MapState) -> None:

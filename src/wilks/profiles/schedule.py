@@ -55,6 +55,7 @@ _PHASES = {
     "offer": Phase.SUSPECT,
     "optimum": Phase.GLOBAL,
     "explore": Phase.SUSPECT,
+    "scan": Phase.SUSPECT,
     "audit": Phase.AUDIT,
 }
 
@@ -141,7 +142,13 @@ class ProfileMap:
     def describe(self, state: MapState) -> tuple[str, float]:
         """What is going on, for people."""
         solved = int((state.best_rows >= 0).sum())
-        names = {"flood": "map", "heal": "second chances", "explore": "islands", "cross": "other optima"}
+        names = {
+            "flood": "map",
+            "heal": "second chances",
+            "explore": "islands",
+            "cross": "other optima",
+            "scan": "scans",
+        }
         return f"{names.get(state.stage, state.stage)}, {solved} cells", math.nan
 
     def cut(self, state: MapState) -> float:
@@ -264,7 +271,7 @@ class ProfileMap:
     def _advance(self, state: MapState, request: Request) -> None:
         number, job = request.owner, state.jobs[request.owner]
         payloads = in_unit(state.space, request, state.requests.want, self.moved(state, job))
-        if job.kind in ("audit", "explore"):
+        if job.kind in ("audit", "explore", "scan"):
             healing.advance(self, state, number, request, payloads)
             return
         job.ascent = self.local.advance(job.ascent, request.values, payloads)

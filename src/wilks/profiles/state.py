@@ -40,7 +40,7 @@ class Job:
     ----------
     kind
         ``"extend"`` (a branch to a new cell), ``"offer"`` (somebody else's argmax), ``"optimum"`` (in the full
-        space), ``"explore"`` (one look at a cell), ``"audit"``.
+        space), ``"explore"`` (one look at a cell), ``"scan"`` (looks along every coordinate), ``"audit"``.
     cell
         Cell, -1 for an ascent in the full space.
     label
@@ -120,6 +120,7 @@ class MapState:
     pending: list[tuple[int, int]] = field(default_factory=list)
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     tried: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
+    scanned: list[int] = field(default_factory=list)
     failed_cells: list[int] = field(default_factory=list)
     looks: dict[int, float] = field(default_factory=dict)
     stride: int = 1

@@ -33,6 +33,7 @@ class BasinRecord:
     curvature_error: float = math.nan
     promise: float = math.nan
     scanned: bool = False
+    stayed: bool = False
     rounds: int = 0
 
 

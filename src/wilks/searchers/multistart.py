@@ -50,7 +50,7 @@ _BATCH = 8
 _ENOUGH = 0.05
 _MIN_HITS = 5
 _CAP, _CAP_PER_DIMENSION = 40, 12
-_EMPTY_BATCHES = 25
+_EMPTY_BATCHES = 100
 _MAX_ROUNDS = 4
 _GAIN_LEFT = 1e-6
 _POLISH_DEPTH = 5.0
@@ -278,7 +278,9 @@ class MultiStart:
         if job.kind == "polish":
             old = state.basins[job.basin]
             found.n_hits, found.polished, found.rounds, found.scanned = old.n_hits, True, old.rounds, old.scanned
-            found.measured = old.measured if np.array_equal(old.u, u) else None
+            if np.array_equal(old.u, u):  # the polish stayed: what was measured there holds
+                found.measured, found.curvature = old.measured, old.curvature
+                found.curvature_error, found.promise, found.stayed = old.curvature_error, old.promise, True
             state.basins[job.basin] = found
             return
         for basin in state.basins:
@@ -352,7 +354,8 @@ class MultiStart:
         return bool(todo)
 
     def _begin_measure(self, state: MultiStartState) -> bool:
-        todo = [i for i in self._chosen(state) if state.basins[i].measured is None] if state.basins else []
+        chosen = self._chosen(state) if state.basins else []
+        todo = [i for i in chosen if state.basins[i].polished and state.basins[i].measured is None]
         for index in todo:
             basin = state.basins[index]
             points = self.polisher.curvature_points(basin.u[state.columns], basin.curvature)
@@ -373,10 +376,15 @@ class MultiStart:
     ) -> None:
         basin = state.basins[index]
         u = basin.u[state.columns]
+        basin.rounds += 1
+        at = int(np.argmax(values))
+        if values[at] > basin.value + _GAIN_LEFT and basin.rounds < _MAX_ROUNDS:  # go on from there
+            basin.u = basin.u.copy()
+            basin.u[state.columns] = self.polisher.curvature_points(u, basin.curvature)[at]
+            basin.value, basin.polished = float(values[at]), False
+            return
         found = self.polisher.curvature_from(u, basin.value, basin.curvature, values, payloads)
         basin.measured, basin.curvature_error, basin.gradient = found.matrix, found.error, found.gradient
         basin.curvature, basin.promise = found.positive, found.promise
-        basin.rounds += 1
-        gain = max(found.promise, float(values.max()) - basin.value)
-        if gain > _GAIN_LEFT and basin.rounds < _MAX_ROUNDS:
-            basin.polished, basin.measured = False, None
+        if found.promise > _GAIN_LEFT and basin.rounds < _MAX_ROUNDS and not basin.stayed:
+            basin.polished = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 from wilks.core.space import Space
+from wilks.core.versions import installed_version
 
 if TYPE_CHECKING:
     from wilks.core.problem import Problem
@@ -23,7 +23,7 @@ def header_of(root: Problem, seed: int | None) -> dict[str, Any]:
         "columns": list(root.space.free),
         "space": _without_priors(root.space),
         "seed": None if seed is None else int(seed),
-        "wilks": version("wilks"),
+        "wilks": installed_version("wilks"),
         "python": platform.python_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

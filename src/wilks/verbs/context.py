@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from wilks.core.fingerprint import fingerprint
 from wilks.core.problem import Problem
 from wilks.core.random import resolve_seed
 from wilks.core.result import Provenance, Result, Step
+from wilks.core.versions import installed_version
 from wilks.evaluation.evaluator import Evaluator
 from wilks.evaluation.executors import as_executor
 from wilks.loop.drive import Callback, Outcomes, Watch, drive
@@ -163,9 +163,4 @@ def check_discrete(problem: Problem, verb: str, besides: Sequence[str] = ()) -> 
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "numpy": np.__version__}
-    for name in ("wilks", "scipy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found
+    return found | {name: installed_version(name) for name in ("wilks", "scipy")}

@@ -84,6 +84,12 @@ def test_a_gradient_saves_evaluations(name):
     assert with_gradient.n_evaluations < without.n_evaluations
 
 
+@pytest.mark.parametrize("seed", [3, 7, 11])
+def test_branches_that_no_known_optimum_belongs_to_are_found(seed):
+    """With these seeds the multi-start misses the optimum of the branch at one end of the region."""
+    compare(KNOWN_PROBLEMS["rippled"](), ("nuisance",), (121,), 4.0, seed)
+
+
 def test_two_islands_of_the_grid_are_found_and_named():
     known = KNOWN_PROBLEMS["two_islands"]()
     result = compare(known, ("x",), (121,), 4.0)
