@@ -142,13 +142,7 @@ class ProfileMap:
     def describe(self, state: MapState) -> tuple[str, float]:
         """What is going on, for people."""
         solved = int((state.best_rows >= 0).sum())
-        names = {
-            "flood": "map",
-            "heal": "second chances",
-            "explore": "islands",
-            "cross": "other optima",
-            "scan": "scans",
-        }
+        names = {"flood": "map", "heal": "second chances", "explore": "islands", "cross": "optima", "scan": "scans"}
         return f"{names.get(state.stage, state.stage)}, {solved} cells", math.nan
 
     def cut(self, state: MapState) -> float:

@@ -12,7 +12,6 @@ from wilks.profiles.grid import make_grid
 from wilks.profiles.result import CellStatus
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import Optimum
-from wilks.searchers.multistart import MultiStart
 from wilks.solvers.quasi_newton import QuasiNewton
 
 ARGUMENTS = {"over": ("x0", "x1"), "grid": (21, 21), "roi_threshold": 5.0, "seed": 3, "callbacks": []}
@@ -131,9 +130,9 @@ def test_a_result_survives_saving(tmp_path):
 # ---------------------------------------------------------------------- optima that are not the best one
 
 
-def planted_map(known, over, grid, threshold, u, monkeypatch):
+def planted_map(problem, over, grid, threshold, u, monkeypatch):
     """A map that is told of one optimum only, at `u` of the unit box."""
-    space, problem = known.problem.space, known.problem
+    space = problem.space
     value = problem.log_likelihood(space.to_values(space.from_unit(u)))
 
     def told_of_one(local, threshold, n_audit, grid, optima):
@@ -157,18 +156,8 @@ def inferior_optimum():
 
 def test_a_cell_that_beats_the_best_fit_makes_a_better_optimum(monkeypatch):
     problem = inferior_optimum()
-    space = problem.space
-
-    def poor(self, state):
-        """At the end, forget every optimum but the lower one."""
-        if state.stage == "done":
-            state.basins[:] = [b for b in state.basins if space.from_unit(b.u)[0] < 0]
-        return finish(self, state)
-
-    finish = MultiStart.terminate
-    monkeypatch.setattr(MultiStart, "terminate", poor)
-    start = {"x": -2.0, "n": 1.0}
-    result = wilks.profile(problem, over="x", grid=(41,), start=start, seed=1, audit=2, callbacks=[])
+    u = problem.space.to_unit(np.array([-2.0, 1.0]))
+    result = planted_map(problem, "x", (41,), 4.0, u, monkeypatch)
     assert result.best["x"] == pytest.approx(2.0, abs=1e-3)
     assert result.log_likelihood == pytest.approx(0.0, abs=1e-3)
     assert result.stats["n_better_optima"] == 1
@@ -182,7 +171,7 @@ def test_islands_that_no_optimum_belongs_to_are_found(monkeypatch):
     """The only seed is one of 16 optima, on one of four islands of the map."""
     known = problems.himmelblau_4d()
     u = known.problem.space.to_unit(np.array([3.0, 2.0, 3.0, 2.0]))
-    result = planted_map(known, ("x0", "x1"), (41, 41), 2.0, u, monkeypatch)
+    result = planted_map(known.problem, ("x0", "x1"), (41, 41), 2.0, u, monkeypatch)
     x, y = np.meshgrid(result.axes["x0"], result.axes["x1"], indexing="ij")
     assert all((result.in_roi & (a * x > 0) & (b * y > 0)).any() for a in (-1, 1) for b in (-1, 1))
     assert_exact(result, known.profile(("x0", "x1"), [result.axes["x0"], result.axes["x1"]]), known.maximum)
@@ -191,7 +180,7 @@ def test_islands_that_no_optimum_belongs_to_are_found(monkeypatch):
 def test_an_island_narrower_than_the_lattice_of_looks_is_found(monkeypatch):
     case = far_island()
     u = case.problem.space.to_unit(np.array([-2.0, -2.0, 1.0]))
-    result = planted_map(case, case.over, case.grid, case.threshold, u, monkeypatch)
+    result = planted_map(case.problem, case.over, case.grid, case.threshold, u, monkeypatch)
     assert (result.in_roi & (result.axes["x"] > 1)[:, None]).sum() >= 5
     assert_exact(result, case.true_map(result), case.maximum)
 
