@@ -10,7 +10,7 @@ from scipy import optimize, special, stats
 import wilks
 from tests.unit.profiles.examples import CASES
 from wilks import LikelihoodProblem, Real, ResidualProblem, Space, problems
-from wilks.profiles.regions import wilks_depth
+from wilks.core.wilks_theorem import wilks_depth
 
 TIMES = np.linspace(0.0, 4.0, 20)
 TRUTH = {"amplitude": 3.0, "rate": 0.8}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ def profile_1d(result: ProfileResult, name: str | None = None, ax: Axes | None =
     style.set_limits(ax, "x", result.space, name, geometry.view(result, name))
     ax.set_ylabel(style.DELTA_LABEL)
     for level in geometry.shown_levels(result.roi_threshold, 1):
-        ax.text(
-            1.01, -geometry.depth(level, 1), f"{100 * level:.0f} %", transform=ax.get_yaxis_transform(), va="center"
-        )
+        ax.text(1.01, -wilks_depth(level, 1), f"{100 * level:.0f} %", transform=ax.get_yaxis_transform(), va="center")
     handles, texts = ax.get_legend_handles_labels()
     in_order = sorted(zip(texts, handles, strict=True), key=lambda entry: _LEGEND_ORDER.index(entry[0]))
     style.legend_above(ax, [handle for _, handle in in_order])
@@ -76,7 +75,7 @@ def draw_curve(ax: Axes, result: ProfileResult, name: str, *, max_marked: int = 
             _shade(ax, result, name, pieces, level, bottom)
             _mark_open_ends(ax, pieces, level)
     for level in levels:
-        ax.axhline(-geometry.depth(level, 1), color="0.35", linewidth=1.0, linestyle=style.DASHES[level], zorder=1.5)
+        ax.axhline(-wilks_depth(level, 1), color="0.35", linewidth=1.0, linestyle=style.DASHES[level], zorder=1.5)
     x, y = geometry.nodes_1d(result, name)
     if discrete:
         _draw_values(ax, x, y, bottom, levels)
@@ -98,7 +97,7 @@ def _shade(ax: Axes, result: ProfileResult, name: str, pieces: list[Interval], l
 
 def _mark_open_ends(ax: Axes, pieces: list[Interval], level: float) -> None:
     """An arrow from inside the set to each end that is not known, at the height of the level."""
-    height = -geometry.depth(level, 1)
+    height = -wilks_depth(level, 1)
     ends = [(p.lower, _ARROW_LENGTH) for p in pieces if p.open_lower]
     ends += [(p.upper, -_ARROW_LENGTH) for p in pieces if p.open_upper]
     for end, offset in ends:
@@ -110,8 +109,8 @@ def _mark_open_ends(ax: Axes, pieces: list[Interval], level: float) -> None:
 def _draw_values(ax: Axes, x: np.ndarray, y: np.ndarray, bottom: float, levels: list[float]) -> None:
     """A discrete parameter has no curve between its values: one bar per value, shaded by the set that it is in."""
     for level, inner in zip([*levels, 1.0], [0.0, *levels], strict=True):
-        low = -geometry.depth(level, 1) if level < 1 else -np.inf
-        high = -geometry.depth(inner, 1) if inner else 0.0
+        low = -wilks_depth(level, 1) if level < 1 else -np.inf
+        high = -wilks_depth(inner, 1) if inner else 0.0
         chosen = (y >= low) & ((y < high) | (inner == 0.0)) & (y > bottom)
         if chosen.any():
             text = f"{100 * level:.0f} % set" if level < 1 else None

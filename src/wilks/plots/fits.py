@@ -9,7 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.table import with_error
-from wilks.plots import geometry, style
+from wilks.core.wilks_theorem import wilks_depth
+from wilks.plots import style
 from wilks.plots.grid import Lattice, axis_limits, clean, draw_ellipse, draw_parabola, fit_legend
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _set_depths(ax: Axes, deepest: float) -> None:
         depth = max(-deepest, 0.5)
         ax.set_ylim(-1.12 * depth, 0.16 * depth)
         return
-    linear = geometry.depth(0.95, 1)
+    linear = wilks_depth(0.95, 1)
     ax.set_yscale("symlog", linthresh=linear)
     ax.set_ylim(deepest * 3, 0.8 * linear)
     decades = range(int(np.ceil(np.log10(-deepest))) + 1)

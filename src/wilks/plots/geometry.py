@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Grid, Real
+from wilks.core.wilks_theorem import wilks_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,29 +28,13 @@ ScalarT = TypeVar("ScalarT", bound=np.generic)
 LEVELS = (0.68, 0.95)
 """Confidence levels that are drawn."""
 
-# Numbers of `CellStatus`; pictures import core only.
-UNVISITED, CONVERGED, NOT_CONVERGED, FAILED = range(4)
-
 _POINTS_PER_SEGMENT = 12
 _MARGIN = 0.12
 
 
-def depth(confidence: float, n_parameters: int) -> float:
-    """Half the chi-squared quantile for one or two degrees of freedom: the drop that bounds a confidence region.
-
-    Examples
-    --------
-    >>> round(depth(0.95, 1), 4), round(depth(0.95, 2), 4)
-    (1.9207, 2.9957)
-    """
-    if n_parameters == 1:
-        return 0.5 * NormalDist().inv_cdf(0.5 * (1 + confidence)) ** 2
-    return -math.log1p(-confidence)
-
-
 def shown_levels(roi_threshold: float, n_parameters: int) -> list[float]:
     """Levels that lie within the region of interest; below it the map is not complete."""
-    return [level for level in LEVELS if depth(level, n_parameters) <= roi_threshold]
+    return [level for level in LEVELS if wilks_depth(level, n_parameters) <= roi_threshold]
 
 
 def position(domain: Domain, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -182,7 +166,7 @@ def outlines(result: ProfileResult, confidence: float) -> list[NDArray[np.float6
     domains = [result.space[name] for name in result.over]
     if all(domain.n_values is None for domain in domains):
         return [contour.points for contour in result.contours(confidence)]
-    inside = result.log_likelihood_map >= result.log_likelihood - depth(confidence, 2)
+    inside = result.log_likelihood_map >= result.log_likelihood - wilks_depth(confidence, 2)
     x, y = (edges(domain, result.axes[name]) for domain, name in zip(domains, result.over, strict=True))
     padded = np.pad(inside, 1)
     across = [(i, j) for i, j in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1])]

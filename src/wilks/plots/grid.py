@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def ellipse(fit: FitResult, x: str, y: str, level: float) -> NDArray[np.float64]
     if not np.isfinite(covariance).all():
         return np.full((1, 2), np.nan)
     values, vectors = np.linalg.eigh(covariance)
-    radius = np.sqrt(2 * geometry.depth(level, 2) * np.clip(values, 0.0, None))
+    radius = np.sqrt(2 * wilks_depth(level, 2) * np.clip(values, 0.0, None))
     angle = np.linspace(0.0, 2 * np.pi, 181)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     points: NDArray[np.float64] = np.array([_theta(fit, x), _theta(fit, y)]) + (radius * circle) @ vectors.T
@@ -146,7 +147,7 @@ def draw_parabola(ax: Axes, fit: FitResult, name: str, *, shaded: bool = False) 
     y = -0.5 * ((x - centre) / error) ** 2
     if shaded:
         for level in reversed(geometry.LEVELS):
-            inside = y >= -geometry.depth(level, 1)
+            inside = y >= -wilks_depth(level, 1)
             ax.fill_between(x[inside], -(_N_SIGMA**2), y[inside], color=style.FILLS[level], linewidth=0)
     ax.plot(x, y, color=style.FIT, linewidth=1.3, linestyle="-" if shaded else (0, (6, 2)), zorder=4)
 

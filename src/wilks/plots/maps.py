@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from wilks.core.cells import CellStatus
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Integer, Real
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 _BLANK = "0.93"
 _BAD_CELLS = {
-    geometry.NOT_CONVERGED: ("x", "not converged"),
-    geometry.FAILED: ("s", "no finite value"),
+    CellStatus.NOT_CONVERGED: ("x", "not converged"),
+    CellStatus.FAILED: ("s", "no finite value"),
 }
 
 
@@ -65,7 +67,7 @@ def profile_2d(result: ProfileResult, names: tuple[str, str] | None = None, ax: 
     mesh = draw_map(ax, plane)
     bar = style.figure_of(ax).colorbar(mesh, ax=ax, label=style.DELTA_LABEL, extend="min", pad=0.02)
     for level in geometry.shown_levels(plane.roi_threshold, 2):
-        bar.ax.axhline(-geometry.depth(level, 2), color="black", linestyle=style.DASHES[level], path_effects=style.HALO)
+        bar.ax.axhline(-wilks_depth(level, 2), color="black", linestyle=style.DASHES[level], path_effects=style.HALO)
     _set_plane(ax, plane)
     style.legend_above(ax, map_legend([plane]))
     return style.figure_of(ax)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Real
 
 if TYPE_CHECKING:
@@ -56,28 +55,6 @@ class Contour:
 
     points: NDArray[np.float64]
     closed: bool
-
-
-def wilks_depth(confidence: float, n_parameters: int) -> float:
-    """Drop of the log-likelihood that bounds a confidence region, equation (1).
-
-    Raises
-    ------
-    InvalidConfigurationError
-        If `confidence` is not strictly between 0 and 1.
-
-    Examples
-    --------
-    >>> round(wilks_depth(0.95, 1), 4), round(wilks_depth(0.95, 2), 4)
-    (1.9207, 2.9957)
-    """
-    from scipy.special import gammaincinv  # noqa: PLC0415 - scipy loads on use
-
-    if not 0 < confidence < 1:
-        raise InvalidConfigurationError(
-            f"confidence: expected a number between 0 and 1, such as 0.95, got {confidence!r}"
-        )
-    return float(gammaincinv(n_parameters / 2, confidence))  # half the chi-squared quantile
 
 
 def intervals(

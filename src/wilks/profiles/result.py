@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.cells import CellStatus
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.result import Result
 from wilks.core.table import Table, show
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.profiles import regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-class CellStatus(IntEnum):
-    """How a cell of the map ended. No cell that was begun is without a status."""
-
-    UNVISITED = 0
-    """Never begun: it lies away from the region of interest."""
-    CONVERGED = 1
-    """Optimised over the nuisance parameters to the tolerance."""
-    NOT_CONVERGED = 2
-    """Its optimisation ended without reaching the tolerance; the value is a lower limit."""
-    FAILED = 3
-    """No finite value was found in it."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +63,11 @@ class Audit:
         """One sentence for people."""
         if not self.n_cells:
             return "No cell was audited."
+        wrong = f"fewer than {100 * self.limit_95:.0f} % of the cells are" if self.limit_95 > 0 else "no cell is"
         return (
             f"{self.n_cells} cells were optimised again from scratch: {self.n_improved} improved "
-            f"(largest gain {self.largest_improvement:.2g}); fewer than {100 * self.limit_95:.0f} % of the cells "
-            f"are wrong by more than {self.tolerance:g} (95 % confidence; power of the audit {self.power:.2f})."
+            f"(largest gain {self.largest_improvement:.2g}); {wrong} wrong by more than {self.tolerance:g} "
+            f"(95 % confidence; power of the audit {self.power:.2f})."
         )
 
 
@@ -138,7 +127,7 @@ class ProfileResult(Result):
 
         By Wilks' theorem, the set where the profile lies less than half the chi-squared quantile (one degree of
         freedom) below the maximum. An end is open when the set runs into the end of the grid, or into cells
-        that were not visited, so that the true end is not known.
+        that were not visited, or when the map is not finished, so that the true end is not known.
 
         Raises
         ------
@@ -146,13 +135,21 @@ class ProfileResult(Result):
             If the parameter is not profiled here, the confidence is not in (0, 1), or the region of interest is
             too shallow for it.
         """
-        depth = regions.wilks_depth(confidence, 1)
+        depth = wilks_depth(confidence, 1)
         self._check_depth(depth, confidence)
         curve = self.profile_of(name)
         if not self.best:
             return []
         best = self.best_on_axis(name)
-        return regions.intervals(self.axes[name], curve, best, self.log_likelihood, depth, self.space[name])
+        pieces = regions.intervals(self.axes[name], curve, best, self.log_likelihood, depth, self.space[name])
+        if self.is_complete:
+            return pieces
+        return [piece._replace(open_lower=True, open_upper=True) for piece in pieces]
+
+    @property
+    def is_complete(self) -> bool:
+        """Was the schedule of the map carried out to its end, or was it stopped before?"""
+        return bool(self.stats.get("is_complete", True))
 
     def best_on_axis(self, name: str) -> float:
         """Position of the best point on an axis (theta)."""
@@ -168,7 +165,7 @@ class ProfileResult(Result):
         """
         if len(self.over) != 2:  # a contour is a line in a plane
             raise InvalidConfigurationError(f"contours need two profiled parameters, here are {len(self.over)}")
-        depth = regions.wilks_depth(confidence, 2)
+        depth = wilks_depth(confidence, 2)
         self._check_depth(depth, confidence)
         if not self.best:
             return []
@@ -195,7 +192,7 @@ class ProfileResult(Result):
         return Table(title, ("parameter", "best", "68 %", "95 %", ""), tuple(rows))
 
     def _interval_text(self, name: str, confidence: float) -> str:
-        if regions.wilks_depth(confidence, 1) > self.roi_threshold:
+        if wilks_depth(confidence, 1) > self.roi_threshold:
             return "beyond the map"
         return " or ".join(str(piece) for piece in self.intervals(name, confidence)) or "empty"
 

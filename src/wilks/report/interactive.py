@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.core.cells import CellStatus
 from wilks.core.parameter import Real
 from wilks.core.table import show
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry
-from wilks.profiles.result import CellStatus
 from wilks.report.elements import label
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def curve_figure(result: ProfileResult, name: str) -> Figure:
     nodes = {"x": _numbers(x), "y": _numbers(y), "customdata": _records(line), "name": "grid nodes"}
     nodes["hovertemplate"] = f"{_hover_names(line)}<br>{DELTA} = %{{y:.4g}}{_hover_argmax(line)}<extra></extra>"
     if result.space[name].n_values is not None:
-        colours = [next((_FILLS[lv] for lv in levels if v >= -geometry.depth(lv, 1)), "rgba(0,0,0,0)") for v in y]
+        colours = [next((_FILLS[lv] for lv in levels if v >= -wilks_depth(lv, 1)), "rgba(0,0,0,0)") for v in y]
         marker = {"color": colours, "line": {"color": _LINE, "width": 1.5}}
         # A bar starts at the bottom of the picture, and its length is what lies above.
         heights = _numbers(np.maximum(y - bottom, 0.0))
@@ -134,7 +135,7 @@ def _shades(result: ProfileResult, name: str, levels: list[float], bottom: float
                     "showlegend": number == 0,
                 }
             )
-            height = -geometry.depth(level, 1)
+            height = -wilks_depth(level, 1)
             ends += [(piece.lower, height, "triangle-left")] if piece.open_lower else []
             ends += [(piece.upper, height, "triangle-right")] if piece.open_upper else []
     if ends:
@@ -162,7 +163,7 @@ def _curve(result: ProfileResult, name: str) -> Trace:
 def _level_lines(levels: list[float]) -> tuple[list[Figure], list[Figure]]:
     lines, texts = [], []
     for level in levels:
-        height = -geometry.depth(level, 1)
+        height = -wilks_depth(level, 1)
         style = {"color": "#808080", "width": 1.2, "dash": _DASHES[level]}
         lines.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": height, "y1": height, "line": style})
         texts.append(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks import plots
+from wilks.core.cells import CellStatus
 from wilks.core.table import Table, show
 from wilks.plots import geometry
 from wilks.plots.comparison import drawable
 from wilks.plots.fits import determined
-from wilks.profiles.result import CellStatus
 from wilks.report import elements, interactive
 from wilks.report.figures import Artist, grid
 

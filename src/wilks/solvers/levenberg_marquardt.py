@@ -279,9 +279,7 @@ def _promise(ascent: LevenbergMarquardtAscent, step: NDArray[np.float64]) -> flo
     return -float(change @ ascent.residual + 0.5 * change @ change)
 
 
-def _bounded_step(
-    ascent: LevenbergMarquardtAscent, weights: NDArray[np.float64], reach: float
-) -> NDArray[np.float64]:
+def _bounded_step(ascent: LevenbergMarquardtAscent, weights: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
     """Solve (1) within the box and within `reach`, from the triangular factor of (J, r)."""
     m, triangle = len(ascent.u), ascent.triangle
     stacked = np.concatenate([triangle[:, :m], np.diag(weights)])

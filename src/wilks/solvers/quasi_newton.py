@@ -266,9 +266,7 @@ class QuasiNewton:
         ascent.converged = ascent.promise < _NOISE_GAIN and not ascent.walled
         return _end(ascent, f"no step rises; a gain of {ascent.promise:.1e} is promised and not found")
 
-    def _accept(
-        self, ascent: QuasiNewtonAscent, value: float, given: NDArray[np.float64] | None
-    ) -> QuasiNewtonAscent:
+    def _accept(self, ascent: QuasiNewtonAscent, value: float, given: NDArray[np.float64] | None) -> QuasiNewtonAscent:
         gain = value - ascent.value
         ascent.old = (ascent.u, ascent.gradient)
         ascent.u, ascent.value = ascent.points[0], value

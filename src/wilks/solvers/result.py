@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -145,4 +146,7 @@ class FitResult(Result):
         return f"{self.status.message}\n{self.table().text()}\n{self.n_evaluations} evaluations"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.status.message} {self.n_evaluations} evaluations.</p>{self.table().html()}"
+        from wilks.plots import picture_html  # noqa: PLC0415 - matplotlib loads on use
+
+        status = html.escape(f"{self.status.message} {self.n_evaluations} evaluations.")
+        return f"<p>{status}</p>{self.table().html()}{picture_html(self)}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.result import Result
 from wilks.core.table import Table, show
-from wilks.profiles.regions import Interval, wilks_depth
+from wilks.core.wilks_theorem import wilks_depth
+from wilks.profiles.regions import Interval
 from wilks.profiles.result import ProfileResult
 from wilks.solvers.result import FitResult
 
@@ -89,8 +90,8 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
 
     A fit gives symmetric intervals from its standard errors; a profile gives confidence sets from Wilks' theorem.
     They disagree when their best log-likelihoods differ by more than 0.05, when a set has several pieces, or when an
-    end differs by more than a fifth of a standard error: then the likelihood is not parabolic, and the profile is the
-    one to quote. Results of problems with other fixed values are not held against each other.
+    end of their 68 % or 95 % sets differs by more than a fifth of a standard error: then the likelihood is not
+    parabolic, and the profile is the one to quote. Results of problems with other fixed values are not held against each other.
 
     Parameters
     ----------
@@ -205,17 +206,26 @@ def _of_parameter(name: str, one: tuple[str, Entry | None], other: tuple[str, En
                 f"{name}: the 68 % set of the {who} has {len(entry.intervals_68)} pieces, a standard error has one."
             ]
     scale = min(0.5 * (e.intervals_68[0].upper - e.intervals_68[0].lower) for e in (a, b))
-    gaps = {
-        end: getattr(b.intervals_68[0], end) - getattr(a.intervals_68[0], end)
-        for end in ("lower", "upper")
-        if not (getattr(a.intervals_68[0], f"open_{end}") or getattr(b.intervals_68[0], f"open_{end}"))
-    }
-    worst = max(gaps, key=lambda end: abs(gaps[end]), default=None)
-    if worst is None or scale <= 0.0 or abs(gaps[worst]) <= _END_GAP * scale:
+    gaps = [gap for level in _LEVELS for gap in _gaps_of_ends(a, b, level)]
+    gap, level, end = max(gaps, key=lambda entry: abs(entry[0]), default=(0.0, _LEVELS[0], "lower"))
+    if scale <= 0.0 or abs(gap) <= _END_GAP * scale:
         return []
     advice = "the likelihood is not parabolic, quote the profile" if n_fits == 1 else "at least one of them is wrong"
     sentence = (
-        f"{name}: the {worst} end at 68 % differs by {abs(gaps[worst]):.3g} between the {title} and the {other_title} "
-        f"({abs(gaps[worst]) / scale:.1f} standard errors): {advice}."
+        f"{name}: the {end} end at {100 * level:.0f} % differs by {abs(gap):.3g} between the {title} and the "
+        f"{other_title} ({abs(gap) / scale:.1f} standard errors): {advice}."
     )
     return [sentence]
+
+
+def _gaps_of_ends(a: Entry, b: Entry, level: float) -> list[tuple[float, float, str]]:
+    """Differences of the ends that both sets have: (difference, level, which end)."""
+    one, other = (e.intervals_68 if level == _LEVELS[0] else e.intervals_95 for e in (a, b))
+    if not one or not other:
+        return []
+    pairs = {"lower": (one[0], other[0]), "upper": (one[-1], other[-1])}
+    return [
+        (getattr(y, end) - getattr(x, end), level, end)
+        for end, (x, y) in pairs.items()
+        if not (getattr(x, f"open_{end}") or getattr(y, f"open_{end}"))
+    ]

@@ -237,7 +237,9 @@ def _quality(
         warnings.append(
             f"Within one standard error of the best point the log-likelihood {how}: use intervals from wilks.profile."
         )
-    if undiscovered > _UNDISCOVERED:
+    if algorithm.n_starts == 0:
+        warnings.append("Only the given starts were used: there may be a better optimum elsewhere.")
+    elif undiscovered > _UNDISCOVERED:
         warnings.append(
             f"Another start would find a new optimum with probability {undiscovered:.2f} (estimated): "
             "the global maximum is not certain; raise n_starts."

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.cells import CellStatus
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
 from wilks.core.problem import ResidualProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.profiles.audit import summarise
 from wilks.profiles.grid import make_grid
-from wilks.profiles.result import CellStatus, ProfileResult
+from wilks.profiles.result import ProfileResult
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import MapState, Optimum
 from wilks.searchers.multistart import MultiStart, MultiStartState
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
-from wilks.verbs.fit import describe_global_stage, local_solvers
+from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,9 +154,10 @@ def _map(
     if first.status.outcome not in (Outcome.CONVERGED, Outcome.NOT_CONVERGED) or not optima:
         space = context.problem.space
         state = replace(plan, optima=()).init(space, context.seed, np.empty((0, space.dimension)))
-        if optima:
-            state.best, state.best_u = optima[0].value, optima[0].u
-        return _result(context, plan, state, first.status)
+        best = best_basin(found)
+        if best is not None:
+            state.best, state.best_u = best.value, best.u
+        return _result(context, plan, state, _unfinished(first.status))
     outcomes = context.run(plan, title, np.empty((0, context.problem.space.dimension)), lattice.names, lattice.nodes)
     state = outcomes.state
     detail = (
@@ -169,7 +171,14 @@ def _map(
     if state.n_better_optima:
         detail = f"cells beat the best fit {state.n_better_optima} times; the map went on from the better optimum"
         context.steps.append(Step("better optimum", detail))
-    return _result(context, plan, state, outcomes.status)
+    return _result(context, plan, state, _unfinished(outcomes.status))
+
+
+def _unfinished(status: Status) -> Status:
+    """A map that a rule ended before its audit is no success, whatever the rule."""
+    if status.success and status.outcome is not Outcome.CONVERGED:
+        return Status(Outcome.NOT_CONVERGED, f"The map is not finished: {status.message}")
+    return status
 
 
 def _n_branches(plan: ProfileMap, state: MapState) -> int:
@@ -189,6 +198,7 @@ def _result(context: Context, plan: ProfileMap, state: MapState, status: Status)
     failed = np.array(state.failed_cells, dtype=np.int64)
     cell_status[failed], values[failed] = CellStatus.FAILED, -np.inf
     context.stats.update(n_visited=int(visited.sum()), n_better_optima=state.n_better_optima)
+    context.stats["is_complete"] = state.stage == "done"
     has_best = math.isfinite(state.best)
     with np.errstate(invalid="ignore"):
         in_roi = values > state.best - plan.threshold
@@ -207,7 +217,7 @@ def _result(context: Context, plan: ProfileMap, state: MapState, status: Status)
         in_roi=in_roi.reshape(shape),
         argmax=_argmax(state, shape),
         cell_status=cell_status.reshape(shape),
-        audit=summarise(state.audit, state.best_values, shape) if state.audit.cells else None,
+        audit=summarise(state.audit, state.best_values, in_roi, shape) if state.audit.cells else None,
         roi_threshold=plan.threshold,
     )
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 import wilks
+from wilks.core.cells import CellStatus
 from wilks.core.result import Provenance, Step
 from wilks.core.status import Outcome, Status
-from wilks.profiles.result import Audit, CellStatus, ProfileResult
+from wilks.profiles.result import Audit, ProfileResult
 from wilks.solvers.result import Basin, FitResult, Quality
 
 PROVENANCE = Provenance(

@@ -3,24 +3,9 @@ import pytest
 
 import wilks
 from tests.unit.plots import examples
+from wilks.core.cells import CellStatus
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry
-from wilks.profiles import regions
-from wilks.profiles.result import CellStatus
-
-
-@pytest.mark.parametrize("confidence", [0.5, 0.68, 0.95, 0.999])
-@pytest.mark.parametrize("n_parameters", [1, 2])
-def test_depth_is_that_of_the_regions(confidence, n_parameters):
-    expected = regions.wilks_depth(confidence, n_parameters)
-    assert geometry.depth(confidence, n_parameters) == pytest.approx(expected, rel=1e-12)
-
-
-def test_cell_numbers_are_those_of_the_statuses():
-    statuses = [CellStatus.UNVISITED, CellStatus.CONVERGED]
-    statuses += [CellStatus.NOT_CONVERGED, CellStatus.FAILED]
-    numbers = [geometry.UNVISITED, geometry.CONVERGED, geometry.NOT_CONVERGED, geometry.FAILED]
-    assert numbers == [int(status) for status in statuses]
-    assert len(numbers) == len(CellStatus)
 
 
 def test_levels_below_the_region_of_interest_are_left_out():
@@ -66,7 +51,7 @@ def test_curve_meets_the_levels_where_the_intervals_end():
     for level in geometry.LEVELS:
         for piece in result.intervals("omega_m", level):
             heights = np.interp([piece.lower, piece.upper], x, y)
-            assert heights == pytest.approx(-geometry.depth(level, 1), abs=0.02)
+            assert heights == pytest.approx(-wilks_depth(level, 1), abs=0.02)
 
 
 def test_curve_has_gaps_where_nothing_is_known():
@@ -86,7 +71,7 @@ def test_outlines_lie_on_the_analytical_ellipse():
         (points,) = geometry.outlines(result, level)
         d = points - examples.MEAN
         depths = 0.5 * np.einsum("ij,jk,ik->i", d, np.linalg.inv(examples.COVARIANCE), d)
-        assert depths == pytest.approx(geometry.depth(level, 2), rel=0.03)
+        assert depths == pytest.approx(wilks_depth(level, 2), rel=0.03)
 
 
 def test_two_islands_have_two_outlines():
@@ -95,7 +80,7 @@ def test_two_islands_have_two_outlines():
 
 def test_outlines_of_discrete_parameters_separate_the_inside_from_the_outside():
     result = examples.discrete()
-    inside = result.log_likelihood_map >= -geometry.depth(0.68, 2)
+    inside = result.log_likelihood_map >= -wilks_depth(0.68, 2)
     segments = geometry.outlines(result, 0.68)
     expected = sum(np.abs(np.diff(np.pad(inside.astype(int), 1), axis=axis)).sum() for axis in (0, 1))
     assert len(segments) == expected

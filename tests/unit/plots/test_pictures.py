@@ -12,6 +12,7 @@ import wilks
 from tests.unit.plots import examples
 from wilks import plots
 from wilks.core.status import Outcome, Status
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
 from wilks.profiles.regions import Interval
 from wilks.solvers.result import Basin
@@ -225,7 +226,7 @@ def test_fit_corner_draws_the_ellipses_of_the_covariance():
     for line, level in zip(panel.lines, (0.68, 0.95), strict=False):
         d = np.column_stack(line.get_data()) - [fit.best["omega_m"], fit.best["w"]]
         drop = 0.5 * np.einsum("ij,jk,ik->i", d, np.linalg.inv(fit.covariance), d)
-        assert drop == pytest.approx(geometry.depth(level, 2))
+        assert drop == pytest.approx(wilks_depth(level, 2))
     assert {"0.280 ± 0.060", "-1.10 ± 0.25"} <= {ax.get_title() for ax in figure.axes}
 
 

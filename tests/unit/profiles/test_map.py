@@ -6,7 +6,7 @@ import pytest
 import wilks
 from tests.catalogue import KNOWN_PROBLEMS, WITH_GRADIENT
 from tests.unit.profiles.examples import CASES, assert_argmax_gives_the_map, assert_exact, curved, raising_gradient
-from wilks.profiles.result import CellStatus
+from wilks.core.cells import CellStatus
 
 
 @pytest.mark.parametrize("name", CASES)

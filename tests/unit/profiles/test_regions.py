@@ -7,7 +7,8 @@ import pytest
 from scipy import special, stats
 
 from wilks import Categorical, Grid, Integer, InvalidConfigurationError, Real
-from wilks.profiles.regions import Interval, contours, intervals, wilks_depth
+from wilks.core.wilks_theorem import wilks_depth
+from wilks.profiles.regions import Interval, contours, intervals
 
 BOX = Real(-10, 10)
 

@@ -36,12 +36,12 @@ def test_fit_and_profile_agree_on_a_gaussian():
 
 
 def test_a_poisson_mean_is_no_parabola():
-    """Three counts: the likelihood falls by one half at 1.58 and at 5.08, the standard error says 1.27 and 4.73."""
+    """Three counts: the 95 % set is [0.75, 7.78], the standard error makes it [-0.39, 6.39]."""
     problem = LikelihoodProblem(Space(mean=Real(0.01, 30)), lambda v: 3 * math.log(v["mean"]) - v["mean"])
     table = wilks.compare(*both(problem, "mean", grid=(121,)))
     (sentence,) = table.disagreements
     assert sentence.startswith("mean: the ")
-    assert "end at 68 % differs by 0.3" in sentence
+    assert "end at 95 % differs by 1.3" in sentence
     assert sentence.endswith("the likelihood is not parabolic, quote the profile.")
 
 
@@ -60,9 +60,7 @@ def test_two_islands_are_two_pieces():
 
 def test_a_bound_is_not_a_disagreement():
     """The maximum lies at a = 0: the fit has no error for a, the profile an interval from the bound."""
-    problem = LikelihoodProblem(
-        Space(a=Real(0, 5), b=Real(-5, 5)), lambda v: -0.5 * ((v["a"] + 1) ** 2 + v["b"] ** 2)
-    )
+    problem = LikelihoodProblem(Space(a=Real(0, 5), b=Real(-5, 5)), lambda v: -0.5 * ((v["a"] + 1) ** 2 + v["b"] ** 2))
     table = wilks.compare(*both(problem, "a", grid=(101,)))
     fit, profile = table.entries["a"]
     assert fit.intervals_68 == ()

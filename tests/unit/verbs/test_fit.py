@@ -491,7 +491,9 @@ def test_text_of_a_result():
     space = Space(slope=Real(-9, 9, unit="m/s"), offset=Real(-9, 9, unit="m"), kind="z")
     result = fit(ResidualProblem(space, lambda v: (data - v["offset"] - v["slope"] * x) / 0.2))
     assert repr(result) == GOLDEN.format(n_evaluations=result.n_evaluations)
-    assert result._repr_html_() == GOLDEN_HTML.format(n_evaluations=result.n_evaluations)
+    text, image = result._repr_html_().split("<img ")
+    assert text == GOLDEN_HTML.format(n_evaluations=result.n_evaluations)
+    assert 'src="data:image/png;base64,' in image
 
 
 ARGUMENTS = {

@@ -6,10 +6,10 @@ import pytest
 import wilks
 from tests.unit.profiles.examples import assert_argmax_gives_the_map, assert_exact, far_island
 from wilks import LikelihoodProblem, Real, Space, problems
+from wilks.core.cells import CellStatus
 from wilks.core.encoding import decode, encode
 from wilks.core.proposal import Evaluations, EvaluationStatus
 from wilks.profiles.grid import make_grid
-from wilks.profiles.result import CellStatus
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import Optimum
 from wilks.solvers.quasi_newton import QuasiNewton
