@@ -91,7 +91,8 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
     A fit gives symmetric intervals from its standard errors; a profile gives confidence sets from Wilks' theorem.
     They disagree when their best log-likelihoods differ by more than 0.05, when a set has several pieces, or when an
     end of their 68 % or 95 % sets differs by more than a fifth of a standard error: then the likelihood is not
-    parabolic, and the profile is the one to quote. Results of problems with other fixed values are not held against each other.
+    parabolic, and the profile is the one to quote. Results of problems with other fixed values are not held against
+    each other.
 
     Parameters
     ----------
