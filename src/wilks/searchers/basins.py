@@ -15,6 +15,7 @@ MAX_COMBINATIONS = 64
 """Most combinations of discrete values that a local method goes through."""
 _SCAN = 41
 _PEAKS_PER_LINE = 4
+_FARTHEST = 1.2  # log-likelihood; no rule below unites optima that differ by more
 
 
 @dataclass
@@ -81,12 +82,12 @@ def same_discrete(columns: NDArray[np.int64], one: NDArray[np.float64], other: N
 def same_basin(columns: NDArray[np.int64], one: BasinRecord, other: BasinRecord) -> bool:
     """Do two ends of ascents belong to one optimum?"""
     better, worse = (one, other) if one.value >= other.value else (other, one)
-    if not same_discrete(columns, one.u, other.u):
+    gap = better.value - worse.value
+    if gap > _FARTHEST or not same_discrete(columns, one.u, other.u):
         return False
     d = (one.u - other.u)[columns]
     if not len(d) or float(np.abs(d).max()) < 1e-4:
         return True
     q = 0.5 * float(d @ better.curvature @ d)
-    gap = better.value - worse.value
     # Close by, or on the way up a parabola that is known: there the gap is what the parabola says.
     return (q < 0.05 and gap < 0.02) or (q < 1.0 and abs(gap - q) < 0.15 * q + 1e-3)
