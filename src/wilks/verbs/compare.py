@@ -74,7 +74,7 @@ class Comparison:
             for column, entry in zip(self.columns, self.entries[name], strict=True)
             if entry is not None
         ]
-        note = " ".join(self.disagreements) or "The results agree."
+        note = "\n".join(self.disagreements) or "The results agree."
         return Table("Comparison", ("parameter", "result", "best", "68 %", "95 %"), tuple(rows), note)
 
     def __repr__(self) -> str:
