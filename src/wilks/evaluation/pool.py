@@ -87,6 +87,7 @@ class WorkerPool:
         self._false_starts = 0
         self._last_seconds = float("inf")
         self._closing = False
+        self._broken = ""
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         self._wake_reader, self._wake_writer = os.pipe()
@@ -100,6 +101,9 @@ class WorkerPool:
 
     def submit(self, task: Task) -> None:
         """Queue a chunk; its future gets the answer, or `WorkerDiedError`, or what the worker complains about."""
+        if self._broken:
+            task.future.set_exception(EvaluationError(self._broken))
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="wilks worker pool", daemon=True)
             self._thread.start()
@@ -148,10 +152,10 @@ class WorkerPool:
                 self._hand_out()
                 self._wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for an answer must learn of it
-            tasks = [*self._queue, *(task for worker in self._workers for task in worker.tasks)]
-            for task in tasks:
+            self._broken = f"the pool of worker processes broke down: {type(error).__name__}: {error}"
+            for task in [*self._queue, *(task for worker in self._workers for task in worker.tasks)]:
                 if task.claim():
-                    task.future.set_exception(error)
+                    task.future.set_exception(EvaluationError(self._broken))
             self._queue.clear()
 
     def _wait(self) -> None:
@@ -213,10 +217,11 @@ class WorkerPool:
                     self._bury(worker)
                 return
             message = worker.connection.recv()
-        except (EOFError, OSError):
+        except Exception:  # noqa: BLE001 - an answer that cannot be read is lost, whatever the reason
+            worker.process.kill()
             self._bury(worker)
             return
-        if message == READY:
+        if isinstance(message, str) and message == READY:
             worker.ready, self._false_starts = True, 0
             return
         task = worker.tasks.popleft()
@@ -271,8 +276,15 @@ def _started() -> _Worker:
         raise
     finally:
         theirs.close()
-    sentinel = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
-    return _Worker(process, ours, sentinel=sentinel)
+    return _Worker(process, ours, sentinel=_sentinel(process.pid))
+
+
+def _sentinel(pid: int) -> int:
+    """Return a descriptor that tells of the end of a process, or -1 where the system has none to give."""
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return -1
 
 
 def _end(worker: _Worker) -> int:

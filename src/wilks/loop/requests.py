@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wilks.core.proposal import Evaluations, Want
     from wilks.core.space import Space
 
-_SLOT_BITS = 16
+_SLOT_BITS = 32
 _SLOT_MASK = (1 << _SLOT_BITS) - 1
 
 

@@ -42,7 +42,8 @@ class AuditLedger:
     wanted
         Number of cells to audit.
     cells, before, found
-        Cell, value of the map before its audit, value found by the audit.
+        Cell, value of the map before its audit, value found by the audit: NaN until its search has ended, minus
+        infinity when that found nothing.
     n_evaluations
         Points evaluated by the audit itself.
     """
@@ -75,6 +76,7 @@ class CellSearch:
     starts: list[NDArray[np.float64]] = field(default_factory=list)
     scanning: bool = False
     scanned: float = -math.inf
+    attempt: int = 0
     rounds: int = 0
 
     def scan_points(self) -> NDArray[np.float64]:
@@ -135,8 +137,9 @@ def summarise(
     ledger: AuditLedger, best_values: NDArray[np.float64], in_region: NDArray[np.bool_], shape: tuple[int, ...]
 ) -> Audit:
     """Return the ledger as it is reported; `best_values` are the values of the finished map."""
-    cells = np.array(ledger.cells, dtype=np.int64)
-    before, found = np.array(ledger.before), np.array(ledger.found)
+    ended = ~np.isnan(np.array(ledger.found, dtype=float))
+    cells = np.array(ledger.cells, dtype=np.int64)[ended]
+    before, found = np.array(ledger.before)[ended], np.array(ledger.found)[ended]
     gains = np.maximum(found - before, 0.0)
     gains[~np.isfinite(gains)] = 0.0
     n_improved = int((gains > TOLERANCE).sum())

@@ -296,7 +296,7 @@ def _offer_neighbour(plan: ProfileMap, state: MapState, cell: int, row: int) -> 
 
 def _carried_on(state: MapState, cell: int, row: int) -> NDArray[np.float64]:
     records, shape = state.records, state.grid.shape
-    v: NDArray[np.float64] = records.arguments[row]
+    v: NDArray[np.float64] = records.arguments[row].copy()
     neighbour = int(records.cells[row])
     behind = [2 * n - c for n, c in zip(state.grid.index(neighbour), state.grid.index(cell), strict=True)]
     if all(0 <= i < size for i, size in zip(behind, shape, strict=True)):
@@ -316,7 +316,7 @@ def _begin_audit(plan: ProfileMap, state: MapState) -> None:
     for cell in draw_cells(generator, _region(plan, state), state.audit.cells, state.audit.wanted):
         state.audit.cells.append(cell)
         state.audit.before.append(float(state.best_values[cell]))
-        state.audit.found.append(-math.inf)
+        state.audit.found.append(math.nan)
         _start_search(plan, state, cell, 0)
 
 
@@ -325,7 +325,7 @@ def _start_search(plan: ProfileMap, state: MapState, cell: int, attempt: int) ->
     base = keyed_generator(state.seed, 4, cell, attempt).random(state.space.dimension)
     base = state.space.to_unit(state.space.from_unit(base))
     v = base[state.inner]
-    search = CellSearch(v, rounds=-attempt if attempt else 0)
+    search = CellSearch(v, attempt=attempt)
     plan.enter(state, Job("audit", cell, -1, base, plan.local.start(v), v, audit=search))
 
 
@@ -375,9 +375,10 @@ def _end_search(plan: ProfileMap, state: MapState, job: Job) -> None:
     search, cell = job.audit, job.cell
     at = state.audit.cells.index(cell)
     if not math.isfinite(search.value):  # the start lay where the likelihood is undefined: draw another
-        attempt = 1 - min(search.rounds, 0)
-        if attempt < _TRIES:
-            _start_search(plan, state, cell, attempt)
+        if search.attempt + 1 < _TRIES:
+            _start_search(plan, state, cell, search.attempt + 1)
+        else:
+            state.audit.found[at] = -math.inf
         return
     state.audit.found[at] = search.value
     if search.value > state.best_values[cell] + 1e-4:

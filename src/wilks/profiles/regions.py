@@ -121,7 +121,7 @@ def _crossing(
 
 
 def ridge(surface: NDArray[np.float64], positions: list[NDArray[np.float64]], ordered: list[bool]) -> float:
-    """Maximum of a map over all its axes, between the nodes by a parabola along each ordered axis.
+    """Maximum of a map over all its axes, between the nodes by a parabola along the ordered axis that gains most.
 
     Parameters
     ----------
@@ -148,12 +148,14 @@ def ridge(surface: NDArray[np.float64], positions: list[NDArray[np.float64]], or
         if not ordered[axis] or not 0 < at < len(x) - 1:
             continue
         line = np.moveaxis(surface, axis, 0)[at - 1 : at + 2, *np.delete(peak, axis)]
+        if not np.isfinite(line).all():
+            continue
         left, right = x[at - 1] - x[at], x[at + 1] - x[at]
         slope_left, slope_right = (line[0] - best) / left, (line[2] - best) / right
         bend = (slope_right - slope_left) / (right - left)
         slope = slope_left - bend * left
         if np.isfinite(bend) and bend < 0:
-            gain += -0.25 * slope**2 / bend
+            gain = max(gain, -0.25 * slope**2 / bend)
     return float(best + gain)
 
 

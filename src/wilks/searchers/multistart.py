@@ -156,7 +156,8 @@ class MultiStart:
 
     def _of_interest(self, state: MultiStartState) -> list[BasinRecord]:
         depth = max(self.depth, 1.0)  # hits of (1) need some width, also when only the best is wanted
-        return [basin for basin in state.basins if basin.value > state.basins[0].value - depth]
+        best = max((basin.value for basin in state.basins), default=-math.inf)
+        return [basin for basin in state.basins if basin.value > best - depth]
 
     def _next_stage(self, state: MultiStartState) -> None:
         """Batch, polish, measure, and again: a measured basin tells later ascents where they are going."""
@@ -233,7 +234,7 @@ class MultiStart:
         if payloads is not None and payloads[0] is not None:
             state.n_data = len(payloads[0])
         job.ascent = solver.advance(job.ascent, request.values, payloads)
-        if job.kind != "measure" and len(job.ascent.points) and self._joins_known(state, job):
+        if len(job.ascent.points) and self._joins_known(state, job):
             del state.jobs[request.owner]
         elif len(job.ascent.points):
             self._request(state, request.owner, job.ascent.points, Phase.GLOBAL)
@@ -248,7 +249,7 @@ class MultiStart:
             return False
         own = state.basins[job.basin] if job.kind == "polish" else None
         for basin in state.basins:
-            if basin is own or not math.isfinite(basin.value) or (own is not None and not basin.polished):
+            if basin is own or basin.value < ascent.value or (own is not None and not basin.polished):
                 continue
             d = ascent.u - basin.u[state.columns]
             bd = basin.curvature @ d

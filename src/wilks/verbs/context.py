@@ -6,10 +6,9 @@ import math
 import platform
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +62,7 @@ class Context:
     stats: dict[str, Any] = field(default_factory=dict)
     n_evaluations: int = 0
 
-    def __enter__(self) -> Self:
+    def __post_init__(self) -> None:
         """Check the keywords and get ready."""
         if not isinstance(self.problem, Problem):
             raise InvalidProblemError(
@@ -74,7 +73,6 @@ class Context:
         self._began = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._executor = as_executor(self.common.executor)
-        self._stack = ExitStack()
         if self.common.log is not None and not isinstance(self.common.log, EvaluationLog):
             raise InvalidConfigurationError(f"log: expected a wilks.EvaluationLog, got {self.common.log!r}")
         self.log = EvaluationLog() if self.common.log is None else self.common.log
@@ -82,11 +80,6 @@ class Context:
         callbacks = (Progress(),) if self.common.callbacks is None else tuple(self.common.callbacks)
         self._rules, self._callbacks = as_rules(self.common.stop), callbacks
         self.stats.update(n_failed=0, n_reused=0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of what this call opened."""
-        self._stack.close()
 
     def run(self, algorithm: Algorithm[Any], title: str, starts: NDArray[np.float64], *identity: object) -> Outcomes:
         """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again."""

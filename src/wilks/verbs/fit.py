@@ -103,16 +103,16 @@ def fit(
     {'a': 1.0, 'b': 0.2}
     """
     _check_n_starts(n_starts)
-    with Context(problem, "fit", Common(executor, log, seed, stop, callbacks)) as context:
-        check_discrete(problem, "fit")
-        local, polisher = local_solvers(problem)
-        algorithm = MultiStart(local, polisher, n_starts=n_starts)
-        given = context.starts(start)
-        if n_starts == 0 and not len(given):
-            raise InvalidConfigurationError("fit: n_starts=0 needs start=, or initial values in the space")
-        outcomes = context.run(algorithm, f"fit of {problem.name}", context.with_logged(given, 1), given)
-        describe_global_stage(context, algorithm, outcomes)
-        result = _result(context, algorithm, outcomes)
+    context = Context(problem, "fit", Common(executor, log, seed, stop, callbacks))
+    check_discrete(problem, "fit")
+    local, polisher = local_solvers(problem)
+    algorithm = MultiStart(local, polisher, n_starts=n_starts)
+    given = context.starts(start)
+    if n_starts == 0 and not len(given):
+        raise InvalidConfigurationError("fit: n_starts=0 needs start=, or initial values in the space")
+    outcomes = context.run(algorithm, f"fit of {problem.name}", context.with_logged(given, 1), given)
+    describe_global_stage(context, algorithm, outcomes)
+    result = _result(context, algorithm, outcomes)
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
@@ -143,10 +143,16 @@ def _check_n_starts(n_starts: object) -> None:
         raise InvalidConfigurationError(f"n_starts: expected an integer >= 0 or None, got {n_starts!r}")
 
 
+def finite_basins(state: MultiStartState) -> list[BasinRecord]:
+    """Return the optima, best first; while a run polishes them, its own list is out of order."""
+    return sorted((basin for basin in state.basins if math.isfinite(basin.value)), key=lambda basin: -basin.value)
+
+
 def best_basin(state: MultiStartState) -> BasinRecord | None:
     """Return the best optimum, or, of a run that was stopped early, the best point of an ascent under way."""
     under_way = [job for job in state.jobs.values() if job.ascent is not None and math.isfinite(job.ascent.value)]
-    best = state.basins[0] if state.basins else None
+    finite = finite_basins(state)
+    best = finite[0] if finite else None
     for job in under_way:
         if best is None or job.ascent.value > best.value:
             u = job.base.copy()
@@ -195,7 +201,7 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
         covariance=sigma,
         quality=quality,
         at_bounds=at_bounds,
-        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in state.basins),
+        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in finite_basins(state)),
         chi_squared=chi_squared,
         dof=dof,
     )

@@ -105,18 +105,18 @@ def profile(
     >>> [round(x, 3) for x in result.intervals("a", 0.6827)[0][:2]]
     [-1.0, 1.0]
     """
-    with Context(problem, "profile", Common(executor, log, seed, stop, callbacks)) as context:
-        lattice = make_grid(problem.space, over, grid)
-        check_discrete(problem, "profile", lattice.names)
-        _check(roi_threshold, audit)
-        given = context.starts(start)
-        local, polisher = local_solvers(problem)
-        search = MultiStart(local, polisher, depth=roi_threshold + 1.0)
-        starts = context.with_logged(given, _LOGGED_STARTS)
-        title = f"profile of {problem.name} over {', '.join(lattice.names)}"
-        first = context.run(search, f"{title}: optima", starts, given)
-        describe_global_stage(context, search, first)
-        result = _map(context, lattice, (roi_threshold, audit), first, title)
+    context = Context(problem, "profile", Common(executor, log, seed, stop, callbacks))
+    lattice = make_grid(problem.space, over, grid)
+    check_discrete(problem, "profile", lattice.names)
+    _check(roi_threshold, audit)
+    given = context.starts(start)
+    local, polisher = local_solvers(problem)
+    search = MultiStart(local, polisher, depth=roi_threshold + 1.0)
+    starts = context.with_logged(given, _LOGGED_STARTS)
+    title = f"profile of {problem.name} over {', '.join(lattice.names)}"
+    first = context.run(search, f"{title}: optima", starts, given)
+    describe_global_stage(context, search, first)
+    result = _map(context, lattice, (roi_threshold, audit), first, title)
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
