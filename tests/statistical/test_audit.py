@@ -36,22 +36,20 @@ def test_the_summary_of_a_ledger():
         n_evaluations=99,
     )
     best = np.array([-1.0, np.nan, np.nan, -1.5, -3.0, np.nan, np.nan, -1.0, 0.005])
-    audit = summarise(ledger, best, np.arange(9) != 1, (3, 3))
+    audit = summarise(ledger, best, (3, 3))
     assert audit.cells.tolist() == [[0, 0], [1, 0], [1, 1], [2, 1], [2, 2]]
     assert audit.improvements == pytest.approx([0.0, 0.5, 0.0, 0.0, 0.005])
     assert (audit.n_improved, audit.n_cells, audit.n_evaluations) == (1, 5, 99)
     assert audit.largest_improvement == 0.5
     assert audit.power == pytest.approx(3 / 5), "cell 4 and cell 7 were not reached"
-    assert audit.limit_95 == upper_limit(1, 5, 0.6, n_region=8)
+    assert audit.limit_95 == upper_limit(1, 5, 0.6)
 
 
-def test_no_more_cells_are_wrong_than_were_not_audited():
-    """All cells seen with full power: only what was found was wrong; one unseen cell among ten: one more at most."""
-    assert upper_limit(0, 10, 1.0, n_region=10) == 0.0
-    assert upper_limit(2, 10, 1.0, n_region=10) == pytest.approx(0.2)
-    assert upper_limit(0, 9, 1.0, n_region=10) == pytest.approx(0.1)
-    assert upper_limit(0, 9, 0.5, n_region=10) == pytest.approx(0.2)
-    assert upper_limit(0, 9, 1.0, n_region=10_000) == upper_limit(0, 9, 1.0)
+def test_cells_whose_search_was_cut_short_are_not_audited():
+    ledger = AuditLedger(3, [0, 1, 2], before=[-1.0, -1.0, -1.0], found=[-1.0, np.nan, -np.inf], n_evaluations=9)
+    audit = summarise(ledger, np.full(3, -1.0), (3,))
+    assert audit.cells.tolist() == [[0], [2]]
+    assert audit.power == 0.5, "the search of cell 2 ended and found nothing"
 
 
 def two_branches(crossing):

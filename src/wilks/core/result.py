@@ -89,6 +89,12 @@ class Result:
     provenance: Provenance
     log: Any = field(default=None, repr=False, compare=False, kw_only=True, metadata={"saved": False})
 
+    @property
+    def cost(self) -> str:
+        """Number of evaluations, and how many of them failed, in words."""
+        failed = self.stats.get("n_failed", 0)
+        return f"{self.n_evaluations} evaluations" + (f", {failed} of them failed" if failed else "")
+
     def save(self, path: str | Path) -> Path:
         """Write the result (without its log) to one file, and return the path.
 

@@ -5,11 +5,12 @@ search of an audited cell is therefore: a random start, an ascent, a scan of eve
 (31 points each), ascents from the best three local maxima of the scans, and again while it improves, three rounds at
 most. Its power is measured: the fraction r of audited cells in which it comes within the tolerance of the best value
 known. With k improved cells among n, the 95 % limit on the fraction of wrong cells is the one-sided limit of Clopper
-and Pearson (1934) on k among n, or k plus all cells that were not audited, if that is less, divided by r:
+and Pearson (1934) on k among n, divided by r:
 
-.. math:: f_{95} = \min(1, \min(\mathrm{Beta}^{-1}(0.95;\, k + 1,\, n - k), (N - n + k) / N) / r)              (1)
+.. math:: f_{95} = \min(1, \mathrm{Beta}^{-1}(0.95;\, k + 1,\, n - k) / r)                                      (1)
 
-for a region of N cells.
+The best value known is that of the map or of the audit: what both miss, for example a ridge much narrower than the
+box, is not seen.
 """
 
 from __future__ import annotations
@@ -114,28 +115,24 @@ def draw_cells(
     return [int(cell) for cell in generator.permutation(left)[:n]]
 
 
-def upper_limit(n_improved: int, n_cells: int, power: float, n_region: float = math.inf) -> float:
-    """Limit (1) on the fraction of wrong cells among `n_region`, 95 % confidence.
+def upper_limit(n_improved: int, n_cells: int, power: float) -> float:
+    """Limit (1) on the fraction of wrong cells, 95 % confidence.
 
     Examples
     --------
     >>> round(upper_limit(0, 59, 1.0), 4)
     0.0495
-    >>> upper_limit(0, 3, 1.0, n_region=4)
-    0.25
+    >>> upper_limit(0, 0, 1.0)
+    1.0
     """
     from scipy.special import betaincinv  # noqa: PLC0415 - scipy loads on use
 
     if n_cells == 0 or power <= 0 or n_improved >= n_cells:
         return 1.0
-    sampled = float(betaincinv(n_improved + 1, n_cells - n_improved, 0.95))
-    counted = 1.0 if math.isinf(n_region) else (n_region - n_cells + n_improved) / n_region
-    return min(1.0, min(sampled, max(counted, 0.0)) / power)
+    return float(min(1.0, betaincinv(n_improved + 1, n_cells - n_improved, 0.95) / power))
 
 
-def summarise(
-    ledger: AuditLedger, best_values: NDArray[np.float64], in_region: NDArray[np.bool_], shape: tuple[int, ...]
-) -> Audit:
+def summarise(ledger: AuditLedger, best_values: NDArray[np.float64], shape: tuple[int, ...]) -> Audit:
     """Return the ledger as it is reported; `best_values` are the values of the finished map."""
     ended = ~np.isnan(np.array(ledger.found, dtype=float))
     cells = np.array(ledger.cells, dtype=np.int64)[ended]
@@ -150,7 +147,7 @@ def summarise(
         improvements=gains,
         n_improved=n_improved,
         largest_improvement=float(gains.max(initial=0.0)),
-        limit_95=upper_limit(n_improved, len(cells), power, max(int(in_region.sum()), len(cells))),
+        limit_95=upper_limit(n_improved, len(cells), power),
         power=power,
         tolerance=TOLERANCE,
         n_evaluations=ledger.n_evaluations,

@@ -186,6 +186,8 @@ def _by_name(
                 f"grid: {', '.join(map(repr, stray))} is not profiled here; over is {', '.join(names)}"
             )
         return dict(grid)
+    if len(names) == 1 and isinstance(grid, np.ndarray) and grid.ndim == 1:  # the nodes of the only axis
+        return {names[0]: grid}
     entries = [grid] if isinstance(grid, int) else list(grid)
     if len(entries) != len(names):
         raise InvalidConfigurationError(

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+_FEWEST = 5
+
+
+@dataclass(frozen=True, eq=False)
 class Audit:
     """What the re-optimisation of randomly drawn cells found.
 
@@ -138,7 +141,7 @@ class ProfileResult(Result):
         depth = wilks_depth(confidence, 1)
         self._check_depth(depth, confidence)
         curve = self.profile_of(name)
-        if not self.best:
+        if not self.best or not (self.is_complete or self.in_roi.any()):
             return []
         best = self.best_on_axis(name)
         pieces = regions.intervals(self.axes[name], curve, best, self.log_likelihood, depth, self.space[name])
@@ -150,6 +153,17 @@ class ProfileResult(Result):
     def is_complete(self) -> bool:
         """Was the schedule of the map carried out to its end, or was it stopped before?"""
         return bool(self.stats.get("is_complete", True))
+
+    @property
+    def coarse_axes(self) -> tuple[str, ...]:
+        """Real parameters with fewer than five nodes in the region of interest: too few to interpolate between."""
+        return tuple(
+            name
+            for name in self.over
+            if self.space[name].n_values is None
+            and self.is_complete
+            and _nodes_inside(self, name) < min(_FEWEST, len(self.axes[name]))
+        )
 
     def best_on_axis(self, name: str) -> float:
         """Position of the best point on an axis (theta)."""
@@ -194,7 +208,8 @@ class ProfileResult(Result):
     def _interval_text(self, name: str, confidence: float) -> str:
         if wilks_depth(confidence, 1) > self.roi_threshold:
             return "beyond the map"
-        return " or ".join(str(piece) for piece in self.intervals(name, confidence)) or "empty"
+        empty = "empty" if self.is_complete else "unknown"
+        return " or ".join(str(piece) for piece in self.intervals(name, confidence)) or empty
 
     def summary(self) -> str:
         """Sentences about the map and its audit."""
@@ -203,14 +218,27 @@ class ProfileResult(Result):
             for status in CellStatus
         )
         audit = self.audit.summary() if self.audit else "The map was not audited."
-        return f"{int(self.in_roi.sum())} of {self.in_roi.size} cells in the region of interest ({counts}). {audit}"
+        coarse = "".join(
+            f" The grid is too coarse for {name}: it has {_nodes_inside(self, name)} nodes in the region of interest, "
+            "and the intervals are not to be trusted; use more nodes, or nodes in a narrower range."
+            for name in self.coarse_axes
+        )
+        n_inside = int(self.in_roi.sum())
+        return f"{n_inside} of {self.in_roi.size} cells in the region of interest ({counts}). {audit}{coarse}"
 
     def __repr__(self) -> str:
         """Return status, table and summary."""
-        return f"{self.status.message}\n{self.table().text()}\n{self.summary()}\n{self.n_evaluations} evaluations"
+        return f"{self.status.message}\n{self.table().text()}\n{self.summary()}\n{self.cost}"
 
     def _repr_html_(self) -> str:
         from wilks.plots import picture_html  # noqa: PLC0415 - matplotlib loads on use
 
         status, summary = html.escape(self.status.message), html.escape(self.summary())
         return f"<p>{status}</p>{self.table().html()}<p>{summary}</p>{picture_html(self)}"
+
+
+def _nodes_inside(result: ProfileResult, name: str) -> int:
+    """Number of nodes of an axis that the region of interest reaches."""
+    axis = result.over.index(name)
+    others = tuple(i for i in range(len(result.over)) if i != axis)
+    return int(result.in_roi.any(axis=others).sum())

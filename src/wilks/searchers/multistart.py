@@ -151,7 +151,9 @@ class MultiStart:
     def undiscovered(self, state: MultiStartState) -> float:
         """Estimate (1): the probability that one more start would find another optimum of interest."""
         near = [basin for basin in self._of_interest(state) if basin.n_hits]
-        w, n = len(near), sum(basin.n_hits for basin in near)
+        # Every combination of discrete values is gone through: its first optimum is no discovery.
+        combinations = {np.delete(basin.u, state.columns).tobytes() for basin in near}
+        w, n = len(near) - len(combinations) + 1, sum(basin.n_hits for basin in near)
         return min(1.0, w * (w + 1) / (n * (n - 1))) if n > 1 else 1.0
 
     def _of_interest(self, state: MultiStartState) -> list[BasinRecord]:

@@ -66,7 +66,7 @@ class Quality:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class FitResult(Result):
     """The result of `wilks.fit`.
 
@@ -143,10 +143,10 @@ class FitResult(Result):
 
     def __repr__(self) -> str:
         """Return status and table."""
-        return f"{self.status.message}\n{self.table().text()}\n{self.n_evaluations} evaluations"
+        return f"{self.status.message}\n{self.table().text()}\n{self.cost}"
 
     def _repr_html_(self) -> str:
         from wilks.plots import picture_html  # noqa: PLC0415 - matplotlib loads on use
 
-        status = html.escape(f"{self.status.message} {self.n_evaluations} evaluations.")
+        status = html.escape(f"{self.status.message} {self.cost}.")
         return f"<p>{status}</p>{self.table().html()}{picture_html(self)}"

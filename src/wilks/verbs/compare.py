@@ -34,12 +34,15 @@ class Entry:
         From a fit; NaN otherwise.
     intervals_68, intervals_95
         Confidence sets as pieces; empty where the result cannot say.
+    is_coarse
+        Is the grid of the profile too coarse for this parameter?
     """
 
     best: Any
     standard_error: float
     intervals_68: tuple[Interval, ...]
     intervals_95: tuple[Interval, ...]
+    is_coarse: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,7 +163,7 @@ def _entry(result: Result, name: str) -> Entry | None:
             tuple(result.intervals(name, level)) if wilks_depth(level, 1) <= result.roi_threshold else ()
             for level in _LEVELS
         ]
-        return Entry(best, math.nan, sets[0], sets[1])
+        return Entry(best, math.nan, sets[0], sets[1], name in result.coarse_axes)
     return None
 
 
@@ -212,6 +215,8 @@ def _of_parameter(name: str, one: tuple[str, Entry | None], other: tuple[str, En
     if scale <= 0.0 or abs(gap) <= _END_GAP * scale:
         return []
     advice = "the likelihood is not parabolic, quote the profile" if n_fits == 1 else "at least one of them is wrong"
+    if a.is_coarse or b.is_coarse:
+        advice = "the grid of the profile is too coarse, make it finer"
     sentence = (
         f"{name}: the {end} end at {100 * level:.0f} % differs by {abs(gap):.3g} between the {title} and the "
         f"{other_title} ({abs(gap) / scale:.1f} standard errors): {advice}."

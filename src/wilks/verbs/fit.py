@@ -69,7 +69,7 @@ def fit(
         ``wilks.SerialExecutor()`` (the default), ``wilks.ProcessExecutor(n)`` or any ``concurrent.futures`` executor.
     log
         Where evaluations are kept, in memory or in a file; the best points in it are starts too. With a file, a fit
-        that was interrupted goes on when it is called again.
+        that was interrupted goes on when it is called again with the same `seed`.
     seed
         Seed of the random starts; drawn and recorded when None.
     stop

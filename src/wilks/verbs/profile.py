@@ -217,7 +217,7 @@ def _result(context: Context, plan: ProfileMap, state: MapState, status: Status)
         in_roi=in_roi.reshape(shape),
         argmax=_argmax(state, shape),
         cell_status=cell_status.reshape(shape),
-        audit=summarise(state.audit, state.best_values, in_roi, shape) if state.audit.cells else None,
+        audit=summarise(state.audit, state.best_values, shape) if state.audit.cells else None,
         roi_threshold=plan.threshold,
     )
 

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from wilks import Categorical, Grid, Integer, InvalidConfigurationError, Real
 from wilks.core.wilks_theorem import wilks_depth
-from wilks.profiles.regions import Interval, contours, intervals
+from wilks.profiles.regions import Interval, contours, intervals, ridge
 
 BOX = Real(-10, 10)
 
@@ -237,3 +237,11 @@ def test_contours_on_log_and_discrete_axes():
     (line,) = contours((x, k), surface, 0.0, 0.5, (Real(0.01, 100, scale="log"), Integer(-5, 5)))
     assert line.points[:, 0].max() == pytest.approx(math.e, rel=0.02)
     assert line.points[:, 1].max() == pytest.approx(2.0, abs=0.05)
+
+
+def test_ridge_looks_along_one_axis_and_not_beyond_the_known():
+    x = np.array([-1.0, 0.0, 1.0])
+    assert ridge(np.array([-np.inf, -1.0, -np.inf]), [x], [True]) == -1.0
+    assert ridge(np.array([np.nan, -1.0, -2.0]), [x], [True]) == -1.0
+    a, b = np.meshgrid(x - 0.3, x - 0.3, indexing="ij")
+    assert ridge(-0.5 * (a**2 + b**2 + 1.8 * a * b), [x, x], [True, True]) <= 1e-12, "never above the true maximum"
