@@ -1,7 +1,7 @@
 """wilks: from a likelihood to what it says.
 
-One problem definition for all verbs: `fit` finds the best point and its errors, `profile` maps the profile likelihood,
-`compare` puts their answers side by side. Heavy parts load on use.
+One problem definition for all verbs: `search` looks for the good regions, `fit` finds the best point and its errors,
+`profile` maps the profile likelihood, `compare` puts their answers side by side. Heavy parts load on use.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from wilks.core.errors import (
     InvalidProblemError,
     MissingDependencyError,
     SearchFailedError,
+    StopRun,
     WilksError,
 )
 from wilks.core.parameter import Categorical, Grid, Integer, Real
@@ -32,10 +33,21 @@ if TYPE_CHECKING:
     from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
     from wilks.loop.progress import Progress
     from wilks.loop.stopping import MaxEvaluations, MaxTime, NoImprovement, TargetLogLikelihood
+    from wilks.searchers.annealing import SimulatedAnnealing
+    from wilks.searchers.cma_es import CmaEs
+    from wilks.searchers.designs import Initial
+    from wilks.searchers.differential_evolution import DifferentialEvolution
+    from wilks.searchers.evolution_strategy import EvolutionStrategy
+    from wilks.searchers.local_restarts import LocalRestarts
+    from wilks.searchers.particle_swarm import ParticleSwarm
+    from wilks.searchers.portfolio.algorithm import Portfolio
+    from wilks.searchers.random_search import LatinHypercube, RandomSearch, Sobol
+    from wilks.searchers.tempering.algorithm import ParallelTempering
     from wilks.store.log import EvaluationLog
     from wilks.verbs.compare import compare
     from wilks.verbs.fit import fit
     from wilks.verbs.profile import profile
+    from wilks.verbs.search import search
 
 __version__ = "0.1.0"
 
@@ -48,9 +60,22 @@ _LAZY = {
     "MaxTime": "wilks.loop.stopping",
     "NoImprovement": "wilks.loop.stopping",
     "TargetLogLikelihood": "wilks.loop.stopping",
+    "CmaEs": "wilks.searchers.cma_es",
+    "DifferentialEvolution": "wilks.searchers.differential_evolution",
+    "EvolutionStrategy": "wilks.searchers.evolution_strategy",
+    "LatinHypercube": "wilks.searchers.random_search",
+    "ParticleSwarm": "wilks.searchers.particle_swarm",
+    "RandomSearch": "wilks.searchers.random_search",
+    "SimulatedAnnealing": "wilks.searchers.annealing",
+    "Sobol": "wilks.searchers.random_search",
+    "Initial": "wilks.searchers.designs",
+    "LocalRestarts": "wilks.searchers.local_restarts",
+    "Portfolio": "wilks.searchers.portfolio.algorithm",
+    "ParallelTempering": "wilks.searchers.tempering.algorithm",
     "compare": "wilks.verbs.compare",
     "fit": "wilks.verbs.fit",
     "profile": "wilks.verbs.profile",
+    "search": "wilks.verbs.search",
     "plots": "wilks.plots",
     "problems": "wilks.problems",
 }
@@ -58,15 +83,21 @@ _LAZY = {
 __all__ = [
     "Categorical",
     "CheckpointError",
+    "CmaEs",
+    "DifferentialEvolution",
     "EvaluationError",
     "EvaluationLog",
+    "EvolutionStrategy",
     "FitFailedError",
     "Grid",
+    "Initial",
     "Integer",
     "InvalidConfigurationError",
     "InvalidDataError",
     "InvalidProblemError",
+    "LatinHypercube",
     "LikelihoodProblem",
+    "LocalRestarts",
     "LogNormal",
     "LogUniform",
     "MaxEvaluations",
@@ -75,14 +106,21 @@ __all__ = [
     "NoImprovement",
     "Normal",
     "Outcome",
+    "ParallelTempering",
+    "ParticleSwarm",
+    "Portfolio",
     "ProcessExecutor",
     "Progress",
+    "RandomSearch",
     "Real",
     "ResidualProblem",
     "SearchFailedError",
     "SerialExecutor",
+    "SimulatedAnnealing",
+    "Sobol",
     "Space",
     "Status",
+    "StopRun",
     "TargetLogLikelihood",
     "Uniform",
     "WilksError",
@@ -92,6 +130,7 @@ __all__ = [
     "plots",
     "problems",
     "profile",
+    "search",
 ]
 
 

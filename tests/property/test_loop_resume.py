@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import wilks
 from wilks.core import encoding
+from wilks.core.errors import StopRun
 from wilks.core.status import Outcome
 
 SPACE = wilks.Space(a=wilks.Real(-5, 5), b=wilks.Real(-2, 4))
@@ -18,18 +19,19 @@ DATA = np.exp(-1.3 * X) + 0.05 * np.sin(40 * X)
 
 
 class Interrupting:
-    """A function that counts its calls and is interrupted after some of them."""
+    """A function that counts its calls and is interrupted, or asks for the end, after some of them."""
 
     def __init__(self, function):
         self.function = function
         self.calls = []
         self.left = None
+        self.how = "interrupt"
 
     def __call__(self, values):
         if self.left is not None:
             if self.left == 0:
                 self.left = None
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt if self.how == "interrupt" else StopRun
             self.left -= 1
         self.calls.append((values["a"], values["b"]))
         return self.function(values)
@@ -53,6 +55,11 @@ def likelihood_problem(function):
     return wilks.LikelihoodProblem(SPACE, function, name="p")
 
 
+def constrained_problem(function):
+    constraints = [lambda v: v["a"] < 1.7 or v["b"] > 2.5, lambda v: v["b"] < 3.2]
+    return wilks.LikelihoodProblem(SPACE, function, constraints=constraints, name="p")
+
+
 def gradient_problem(function):
     return wilks.LikelihoodProblem(SPACE, function, gradient=slope, name="p")
 
@@ -74,8 +81,10 @@ def profile(problem, log, **more):
 CASES = {
     "fit": (fit, likelihood_problem, curved),
     "fit of residuals": (fit, residual_problem, residual),
+    "fit with constraints": (fit, constrained_problem, curved),
     "fit with gradient": (fit, gradient_problem, lambda v: curved({"a": v["a"], "b": v["b"]})),
     "profile": (profile, likelihood_problem, curved),
+    "profile with constraints": (profile, constrained_problem, curved),
     "profile of residuals": (profile, residual_problem, residual),
 }
 _expected = {}
@@ -94,13 +103,19 @@ def expected(name):
         counted = Interrupting(function)
         result = verb(make(counted), wilks.EvaluationLog())
         assert result.n_evaluations == len(counted.calls)
-        _expected[name] = comparable(result), counted.calls
+        assert (result.log.counts()["violated"] > 20) == ("constraints" in name)
+        _expected[name] = comparable(result), counted.calls, len(result.log)
     return _expected[name]
 
 
 interruptions = st.lists(
-    st.tuples(st.sampled_from(["interrupt", "budget"]), st.integers(0, 120)), min_size=1, max_size=5
+    st.tuples(st.sampled_from(["interrupt", "stop", "budget"]), st.integers(0, 120)), min_size=1, max_size=5
 )
+ENDS = {"interrupt": Outcome.INTERRUPTED, "stop": Outcome.STOPPED_BY_CALLBACK}
+
+
+def n_evaluated(log):
+    return len(log) - log.counts()["violated"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -108,7 +123,7 @@ interruptions = st.lists(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_interrupted_at_random(name, plan, on_disk):
     verb, make, function = CASES[name]
-    result_bytes, calls = expected(name)
+    result_bytes, calls, n_rows = expected(name)
     counted = Interrupting(function)
     problem = make(counted)
     with tempfile.TemporaryDirectory() as folder:
@@ -119,23 +134,24 @@ def test_interrupted_at_random(name, plan, on_disk):
 
         for how, n in plan:
             log = opened()
-            before = len(log)
-            if how == "interrupt":
-                counted.left = n
+            before = n_evaluated(log)
+            if how in ENDS:
+                counted.left, counted.how = n, how
                 result = verb(problem, log)
                 interrupted = counted.left is None
                 counted.left = None
             else:
                 result = verb(problem, log, stop=wilks.MaxEvaluations(before + n + 1))
                 interrupted = result.status.outcome is Outcome.EVALUATION_LIMIT
-            assert len(log) == len(counted.calls)
+            assert result.n_evaluations == n_evaluated(log) == len(counted.calls)
             assert interrupted or len(counted.calls) == len(calls)
-            if how == "interrupt" and interrupted:
-                assert result.status.outcome is Outcome.INTERRUPTED
-                assert len(log) == before + n
+            if how in ENDS and interrupted:
+                assert result.status.outcome is ENDS[how]
+                assert len(counted.calls) == before + n
             log.close()
         log = opened()
         final = verb(problem, log)
+        assert len(log) == n_rows
         log.close()
     assert counted.calls == calls, "the same calls in the same order, none of them twice"
     assert comparable(final) == result_bytes
@@ -147,7 +163,7 @@ def test_a_lost_checkpoint_costs_nothing(cuts, seed):
     """Only rows are committed, as after SIGKILL: what follows the last checkpoint is told again, not evaluated."""
     counted = Interrupting(curved)
     problem = likelihood_problem(counted)
-    _, calls = expected("fit")
+    _, calls, _ = expected("fit")
     log = wilks.EvaluationLog()
     for n in cuts:
         counted.left = n

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from wilks.cli import executors
-from wilks.cli.document import Document, Place, dotted, dump, shorten
-from wilks.cli.stages import STAGES, Settings, Stage, wrong
+from wilks.cli.document import Document, Place, dotted, dump, shorten, suggestion, wrong
+from wilks.cli.stages import STAGES, Settings, Stage
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.parameter import Categorical
 
@@ -140,14 +139,10 @@ def _without_results(stages: tuple[Stage, ...]) -> Iterator[tuple[Place, str]]:
     for number, stage in enumerate(stages):
         if stage.resumable:
             return
-        yield (STAGES_KEY, number, stage.verb), "there is nothing to show yet: no fit or profile comes before it"
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``, did you mean 'x'?``, or what there is to choose from."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+        yield (
+            (STAGES_KEY, number, stage.verb),
+            "there is nothing to show yet: no search, fit or profile comes before it",
+        )
 
 
 def _refuse(document: Document, findings: list[tuple[Place, str]]) -> None:

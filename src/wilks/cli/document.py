@@ -6,12 +6,15 @@ Stricter than YAML 1.1: duplicate keys are refused, only ``true`` and ``false`` 
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import PydanticCustomError
 
 from wilks.core.errors import InvalidConfigurationError
 
@@ -265,3 +268,15 @@ class _Builder:
 def dotted(place: Place) -> str:
     """``stages.1.fit: `` for a place, nothing for the top."""
     return ".".join(map(str, place)) + ": " if place else ""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``, did you mean 'x'?``, or what there is to choose from."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+
+
+def wrong(message: str, *, at: Place = ()) -> PydanticCustomError:
+    """Return the error that a validator raises; `at` is the place below the value that is validated."""
+    return PydanticCustomError("wilks", "{message}", {"message": message, "at": at})

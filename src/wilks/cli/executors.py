@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wilks.cli.document import shorten
-from wilks.cli.stages import wrong
+from wilks.cli.document import shorten, wrong
 
 Choice = str | dict[str, int]
 """``"serial"``, ``"processes"`` (as many as there are cores) or ``{"processes": 2}``."""

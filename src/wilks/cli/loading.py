@@ -14,7 +14,8 @@ import traceback
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from wilks.cli.config import is_file, suggestion
+from wilks.cli.config import is_file
+from wilks.cli.document import suggestion
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.problem import Problem
 

@@ -36,6 +36,8 @@ def _pictures(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - resul
         yield "", lambda: plots.comparison(result)
         return
     yield "", lambda: picture(result)
+    if getattr(result, "draws", None):
+        yield " draws", lambda: plots.corner(result)
     if hasattr(result, "basins") and sum(basin.n_hits for basin in result.basins) > 1:
         yield " starts", lambda: plots.waterfall(result)
     if hasattr(result, "argmax") and len(result.over) <= _MOST_AXES:

@@ -7,6 +7,7 @@ log. So a run can be ended at any moment, by any means, and continued by the sam
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import shlex
 from collections.abc import Iterator
@@ -137,7 +138,7 @@ def write_report(path: Path, terminal: Terminal) -> None:
                 if result is None:
                     terminal.line(f"{heading}: not finished, left out")
                     continue
-                workplace.done.append(Done(number, stage, heading, result))
+                workplace.done.append(Done(number, stage, heading, dataclasses.replace(result, log=log)))
             elif stage.verb == "report":
                 title = stage.title
             elif workplace.done:
@@ -217,10 +218,11 @@ def _require_a_value(result: Any, log: Any, title: str) -> None:  # noqa: ANN401
 
 def _finished_before(workplace: Workplace, key: str) -> Any:  # noqa: ANN401 - a result of any verb, or None
     try:
-        return workplace.folder.result_of(key)
+        result = workplace.folder.result_of(key)
     except CheckpointError as error:
         workplace.terminal.line(f"The saved result is not used, the stage is taken from the log: {error}")
         return None
+    return None if result is None else dataclasses.replace(result, log=workplace.log)
 
 
 def numbered(config: Config) -> Iterator[tuple[int, Stage, str]]:

@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from wilks.cli.document import Place, shorten
+from wilks.cli import algorithms
+from wilks.cli.document import Place, shorten, wrong
 from wilks.core.errors import InvalidConfigurationError
+from wilks.searchers.names import DEFAULT
 
 if TYPE_CHECKING:
     from wilks.cli.workplace import Workplace
     from wilks.core.problem import Problem
-
-
-def wrong(message: str, *, at: Place = ()) -> PydanticCustomError:
-    """Return the error that a validator raises; `at` is the place below the value that is validated."""
-    return PydanticCustomError("wilks", "{message}", {"message": message, "at": at})
 
 
 def _scalar(value: object) -> object:
@@ -172,6 +168,48 @@ class VerbStage(Stage):
         return {**workplace.common(), **({"stop": rules} if rules else {})}
 
 
+class Search(VerbStage):
+    """The good regions, without gradients: `wilks.search`.
+
+    Attributes
+    ----------
+    algorithm
+        A name out of `wilks.searchers.names.ALGORITHMS`.
+    options
+        Options of the algorithm, by name.
+    n_evaluations
+        Number of evaluations.
+    """
+
+    verb: ClassVar[str] = "search"
+
+    algorithm: str = DEFAULT
+    options: dict[str, Any] = Field(default_factory=dict)
+    n_evaluations: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _known(self) -> Search:
+        algorithms.algorithm(self.algorithm, self.options)
+        return self
+
+    def heading(self) -> str:
+        """Return the title, or one made from the settings."""
+        by = "" if self.algorithm == DEFAULT else f" by {self.algorithm.replace('_', ' ')}"
+        return self.title or self._with_fixed(f"search{by}")
+
+    def execute(self, workplace: Workplace) -> Any:  # noqa: ANN401 - see Stage
+        """Call `wilks.search`."""
+        import wilks
+
+        return wilks.search(
+            self.problem(workplace),
+            algorithms.algorithm(self.algorithm, self.options),
+            n_evaluations=self.n_evaluations,
+            start=self.start,
+            **self.common(workplace),
+        )
+
+
 class Fit(VerbStage):
     """The best point and its errors: `wilks.fit`."""
 
@@ -184,10 +222,15 @@ class Fit(VerbStage):
         return self.title or self._with_fixed("fit")
 
     def execute(self, workplace: Workplace) -> Any:  # noqa: ANN401 - see Stage
-        """Call `wilks.fit`."""
+        """Call `wilks.fit`, from the latest search that agrees with `fix` unless a start is given."""
         import wilks
 
-        return wilks.fit(self.problem(workplace), start=self.start, n_starts=self.n_starts, **self.common(workplace))
+        return wilks.fit(
+            self.problem(workplace),
+            start=self.start or workplace.latest(("search",), self.fix),
+            n_starts=self.n_starts,
+            **self.common(workplace),
+        )
 
 
 class Profile(VerbStage):
@@ -249,7 +292,7 @@ class Profile(VerbStage):
         yield from super().mentions()
 
     def execute(self, workplace: Workplace) -> Any:  # noqa: ANN401 - see Stage
-        """Call `wilks.profile`, from the latest fit of the same restricted problem unless a start is given."""
+        """Call `wilks.profile`, from the latest search or fit that agrees with `fix`, or from `start`."""
         import wilks
 
         return wilks.profile(
@@ -258,7 +301,7 @@ class Profile(VerbStage):
             grid=self._nodes(),
             roi_threshold=self.roi_threshold,
             audit=self.audit,
-            start=self.start or workplace.latest_fit(self.fix),
+            start=self.start or workplace.latest(("search", "fit"), self.fix),
             **self.common(workplace),
         )
 
@@ -297,5 +340,5 @@ class Report(Stage):
         workplace.terminal.line(f"Written: {workplace.folder.report}")
 
 
-STAGES: dict[str, type[Stage]] = {stage.verb: stage for stage in (Fit, Profile, Compare, Report)}
+STAGES: dict[str, type[Stage]] = {stage.verb: stage for stage in (Search, Fit, Profile, Compare, Report)}
 """Key of a stage in a configuration -> its class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,10 +70,18 @@ class Workplace:
         quiet = {"callbacks": ()} if self.terminal.quiet else {}
         return {"executor": self.executor, "log": self.log, "seed": self.seed, **quiet}
 
-    def latest_fit(self, fixed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a FitResult or None
-        """Return the latest fit with the same parameters fixed; None if there is none."""
-        fits = [entry for entry in self.done if entry.stage.verb == "fit" and entry.stage.fixed() == fixed]
-        return fits[-1].result if fits else None
+    def latest(self, verbs: Collection[str], fixed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a result or None
+        """Return the latest result of some verbs whose best point has the fixed values; None if there is none.
+
+        One that fixed more than that is left out: its best point may be far from that of the wider problem.
+        """
+        for entry in reversed(self.done):
+            best = getattr(entry.result, "best", {})
+            if entry.stage.verb not in verbs or not entry.stage.fixed().items() <= fixed.items():
+                continue
+            if all(best.get(name) == value for name, value in fixed.items()):
+                return entry.result
+        return None
 
     def write_report(self, title: str | None) -> None:
         """Write the report on everything that is done."""

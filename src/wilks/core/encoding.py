@@ -2,8 +2,8 @@
 
 A record is ``MAGIC | crc32 of what follows | length of header | header (JSON) | raw array bytes``. The header is a
 tree of tagged nodes; arrays lie after it and are referred to by offset. Supported: None, bool, int, float, str, bytes,
-list, tuple, dict with any supported keys, NumPy arrays and scalars, enumerations and dataclasses of wilks, Space, and
-frozen distributions of scipy.stats.
+list, tuple, dict with any supported keys, NumPy arrays and scalars, random generators (`np.random.Generator` with
+PCG64), enumerations and dataclasses of wilks, Space, and frozen distributions of scipy.stats.
 Loading runs no code of the file: only dataclasses and enumerations defined in wilks are rebuilt.
 """
 
@@ -146,6 +146,8 @@ class _Writer:
         kind = type(value)
         if isinstance(value, Enum) and kind.__module__.startswith("wilks."):
             return ["e", kind.__module__, kind.__qualname__, value.name]
+        if isinstance(value, np.random.Generator):
+            return self._generator(value)
         if isinstance(value, Space):
             return ["space", [[name, self.node(value._entries[name])] for name in value.names]]  # noqa: SLF001 - a record of it
         scipy_form = scipy_prior_form(value)
@@ -153,9 +155,23 @@ class _Writer:
             return ["scipy", *map(self.node, scipy_form)]
         if dataclasses.is_dataclass(value) and kind.__module__.startswith("wilks."):
             fields = [f for f in dataclasses.fields(value) if f.metadata.get("saved", True)]
-            saved = {f.name: self.node(getattr(value, f.name)) for f in fields}
+            # What an object keeps, which is shorter than what a Grid gives on demand: four numbers for a long list.
+            kept = getattr(value, "__dict__", {})
+            saved = {f.name: self.node(kept[f.name] if f.name in kept else getattr(value, f.name)) for f in fields}
             return ["o", kind.__module__, kind.__qualname__, saved]
         raise TypeError(f"a value of type {kind.__module__}.{kind.__qualname__} cannot be saved: {value!r:.80}")
+
+    def _generator(self, value: np.random.Generator) -> list[Any]:
+        bits = value.bit_generator
+        seeds = getattr(bits, "seed_seq", None)
+        if type(bits) is not np.random.PCG64 or not isinstance(seeds, np.random.SeedSequence):
+            raise TypeError(
+                f"a random generator with the bit generator {type(bits).__name__} cannot be saved; "
+                "make it with numpy.random.default_rng(seed), or with numpy.random.PCG64 and a seed"
+            )
+        state: dict[str, Any] = dict(bits.state)
+        numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
+        return ["pcg64", [int(number) for number in numbers], self.node(seeds.state)]
 
 
 class _Reader:
@@ -190,7 +206,20 @@ class _Reader:
     def _object(self, node: list[Any]) -> object:
         if node[0] == "scipy":
             return scipy_prior(*map(self.value, node[1:]))
+        if node[0] == "pcg64":
+            return self._generator(node)
         return self._member(node) if node[0] == "e" else self._dataclass(node)
+
+    def _generator(self, node: list[Any]) -> np.random.Generator:
+        _, (state, inc, has_uint32, uinteger), seeds = node
+        bits = np.random.PCG64(np.random.SeedSequence(**self.value(seeds)))  # which only `spawn` will read
+        bits.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state, "inc": inc},
+            "has_uint32": has_uint32,
+            "uinteger": uinteger,
+        }
+        return np.random.Generator(bits)
 
     def _member(self, node: list[Any]) -> Enum:
         _, module, qualname, name = node

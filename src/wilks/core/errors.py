@@ -93,3 +93,22 @@ class MissingDependencyError(WilksError, ImportError):
     def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
         """Rebuild from what was given: an error may have to travel between processes."""
         return type(self), self._given
+
+
+class StopRun(Exception):  # noqa: N818 - a request, no error
+    """Raised inside a user's function or a callback to end the run; everything evaluated so far is kept.
+
+    The point at which a likelihood raises it is not recorded, and comes first when the run goes on.
+
+    Examples
+    --------
+    >>> import wilks
+    >>> from wilks.core.errors import StopRun
+    >>> def log_likelihood(values):
+    ...     if values["x"] > 0.5:
+    ...         raise StopRun
+    ...     return -values["x"] ** 2
+    >>> problem = wilks.LikelihoodProblem(wilks.Space(x=wilks.Real(-1, 1)), log_likelihood)
+    >>> wilks.fit(problem, seed=1).status.outcome.name
+    'STOPPED_BY_CALLBACK'
+    """

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from wilks.core.domain import Domain, Value, as_float, as_weights, check_prior, describe_prior, distinct, listed
+from wilks.core.domain import Discrete, Domain, Value, as_float, check_prior, describe_prior, distinct, listed
 from wilks.core.errors import InvalidProblemError
+from wilks.core.grid import Grid
 from wilks.core.prior import LogUniform, Prior, Uniform
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Categorical", "Domain", "Grid", "Integer", "Real", "Value"]
+
+# Below it the middle of every bin is a float, and theta -> unit -> theta gives every integer back.
+_LARGEST_INTEGER = 2**49
 
 
 @dataclass(frozen=True)
@@ -163,86 +167,7 @@ class Real:
 
 
 @dataclass(frozen=True)
-class _Discrete:
-    """Shared arithmetic of the domains with K values, each the owner of one of K equal bins of [0, 1]."""
-
-    prior: Sequence[float] | None = field(default=None, kw_only=True)
-    unit: str = field(default="", kw_only=True)
-    label: str = field(default="", kw_only=True)
-    initial: Value = field(default=None, kw_only=True)
-
-    def _check(self) -> None:
-        if self.prior is not None:
-            weights = as_weights(self.prior)
-            if weights.shape != (self._size,) or not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
-                raise InvalidProblemError(
-                    f"prior of a discrete parameter: expected {self._size} weights >= 0, one per value, "
-                    f"got {self.prior!r}"
-                )
-            object.__setattr__(self, "prior", tuple((weights / weights.sum()).tolist()))
-        if self.initial is not None:
-            self._index(self.initial)
-
-    @property
-    def _size(self) -> int:
-        raise TypeError(type(self).__name__)
-
-    def _index(self, value: Value) -> int:
-        raise TypeError(f"{type(self).__name__}: {value!r}")
-
-    def _theta(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        return index.astype(float)
-
-    def _indices(self, theta: NDArray[np.float64]) -> NDArray[np.int64]:
-        index: NDArray[np.int64] = np.rint(np.asarray(theta, dtype=float)).astype(np.int64)
-        return index
-
-    @property
-    def n_values(self) -> int | None:
-        """Number of values."""
-        return self._size
-
-    @property
-    def start(self) -> Value:
-        """The initial value, or None."""
-        return self.initial
-
-    def encode(self, value: Value) -> float:
-        """Value to theta."""
-        return float(self._theta(np.array([self._index(value)]))[0])
-
-    def to_unit(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Theta to the middle of its bin."""
-        return (self._indices(theta) + 0.5) / self._size
-
-    def from_unit(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Unit interval to the theta whose bin holds it."""
-        index: NDArray[np.int64] = np.floor(np.asarray(unit, dtype=float) * self._size).astype(np.int64)
-        return self._theta(np.clip(index, 0, self._size - 1))
-
-    def slope(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Zero: a discrete parameter has no derivative."""
-        return np.zeros(np.shape(theta))
-
-    def log_prior(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-probability of each theta; minus infinity beyond the ends."""
-        index = self._indices(theta)
-        known = (index >= 0) & (index < self._size)
-        if self.prior is None:
-            return np.where(known, -math.log(self._size), -np.inf)
-        with np.errstate(divide="ignore"):
-            return np.where(known, np.log(self.prior)[np.clip(index, 0, self._size - 1)], -np.inf)
-
-    def draw(self, quantile: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Theta at quantiles of the prior."""
-        if self.prior is None:
-            return self.from_unit(quantile)
-        index = np.searchsorted(np.cumsum(self.prior), np.asarray(quantile), side="right")
-        return self._theta(np.minimum(index, self._size - 1))
-
-
-@dataclass(frozen=True)
-class Integer(_Discrete):
+class Integer(Discrete):
     """An integer parameter, both ends included.
 
     Examples
@@ -259,6 +184,11 @@ class Integer(_Discrete):
             bound = getattr(self, name)
             if isinstance(bound, bool) or not isinstance(bound, (int, np.integer)):
                 raise InvalidProblemError(f"Integer: expected an integer {name}, got {bound!r}")
+            if abs(int(bound)) > _LARGEST_INTEGER:
+                raise InvalidProblemError(
+                    f"Integer: expected bounds within ±{_LARGEST_INTEGER}, which a float still tells apart, "
+                    f"got {name}={bound!r}"
+                )
             object.__setattr__(self, name, int(bound))
         if not self.lower < self.upper:
             raise InvalidProblemError(
@@ -279,6 +209,9 @@ class Integer(_Discrete):
     def _theta(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         return (index + self.lower).astype(float)
 
+    def _theta_of(self, index: int) -> float:
+        return float(index + self.lower)
+
     def _indices(self, theta: NDArray[np.float64]) -> NDArray[np.int64]:
         index: NDArray[np.int64] = np.rint(np.asarray(theta, dtype=float)).astype(np.int64) - self.lower
         return index
@@ -293,57 +226,7 @@ class Integer(_Discrete):
 
 
 @dataclass(frozen=True)
-class Grid(_Discrete):
-    """An ordered list of numbers, with any spacing.
-
-    Examples
-    --------
-    >>> Grid([0.0, 0.5, 2.0]).from_unit(np.array([0.1, 0.9])).tolist()
-    [0.0, 2.0]
-    """
-
-    values: Sequence[float]
-
-    def __post_init__(self) -> None:
-        values = distinct(self.values, "Grid")
-        if any(isinstance(v, (bool, str)) or v is None for v in values):
-            raise InvalidProblemError(f"Grid: expected numbers, got {listed(values)}; use Categorical for names")
-        numbers = tuple(float(v) for v in values)  # type: ignore[arg-type]  # checked just above
-        if not all(math.isfinite(v) for v in numbers) or list(numbers) != sorted(numbers):
-            raise InvalidProblemError(f"Grid: expected finite numbers in ascending order, got {listed(values)}")
-        object.__setattr__(self, "values", numbers)
-        self._check()
-
-    @property
-    def _size(self) -> int:
-        return len(self.values)
-
-    def _index(self, value: Value) -> int:
-        number = as_float(value, "Grid")
-        if number not in self.values:
-            raise InvalidProblemError(f"expected one of {listed(self.values)}, got {value!r}")
-        return self.values.index(number)
-
-    def _theta(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.asarray(self.values)[index]
-
-    def _indices(self, theta: NDArray[np.float64]) -> NDArray[np.int64]:
-        nodes = np.asarray(self.values)
-        middles = 0.5 * (nodes[1:] + nodes[:-1])
-        index: NDArray[np.int64] = np.searchsorted(middles, np.asarray(theta, dtype=float)).astype(np.int64)
-        return index
-
-    def decode(self, theta: float) -> float:
-        """Theta to value."""
-        return float(theta)
-
-    def describe(self) -> str:
-        """Text that identifies the domain."""
-        return f"Grid({self.values!r},{self.prior!r})"
-
-
-@dataclass(frozen=True)
-class Categorical(_Discrete):
+class Categorical(Discrete):
     """A choice among values without an order.
 
     Examples
@@ -363,6 +246,7 @@ class Categorical(_Discrete):
         return len(self.values)
 
     def _index(self, value: Value) -> int:
+        value = value.item() if isinstance(value, np.generic) else value
         for index, known in enumerate(self.values):
             if known == value and isinstance(known, bool) == isinstance(value, bool):
                 return index

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.core.errors import InvalidProblemError
-from wilks.core.parameter import Domain, Real, Value
+from wilks.core.parameter import Categorical, Domain, Grid, Integer, Real, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -64,17 +64,35 @@ class Space:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Arrays for the vectorised maps between theta and the unit box."""
-        reals = [d if isinstance(d, Real) else None for d in self._domains.values()]
-        self._other = [(i, d) for i, d in enumerate(self._domains.values()) if not isinstance(d, Real)]
-        self._lower = np.array([d.lower if d else 0.0 for d in reals])
-        self._upper = np.array([d.upper if d else 1.0 for d in reals])
-        self._is_log = np.array([d is not None and d.scale == "log" for d in reals])
-        self._log_width = np.array([math.log(d.upper / d.lower) if d and d.scale == "log" else 0.0 for d in reals])
-        self._any_log = bool(self._is_log.any())
-        self._decoders = [(name, d) for name, d in self._domains.items() if not isinstance(d, Real)]
+        """Arrays for the vectorised maps between theta and the unit box, a number for every column."""
+        domains = list(self._domains.values())
+        columns = np.array([_column(domain) for domain in domains])
+        self._lower, self._upper, self._width = np.ascontiguousarray(columns.T)
+        self._is_whole = np.array([isinstance(d, (Integer, Categorical)) for d in domains])
+        self._is_log = np.array([isinstance(d, Real) and d.scale == "log" for d in domains])
+        self._other = [(i, d) for i, d in enumerate(domains) if not isinstance(d, (Real, Integer, Categorical))]
+        self._any_whole, self._any_log = bool(self._is_whole.any()), bool(self._is_log.any())
+        self._middle = self._lower - 0.5 * self._is_whole  # a whole number goes to the middle of its bin
+        self._log_lower = np.where(self._is_log, self._lower, 1.0)
+        self._log_width = np.array(
+            [math.log(d.upper / d.lower) if isinstance(d, Real) and d.scale == "log" else 1.0 for d in domains]
+        )
+        # Rounding is monotonic: a linear map that does not go beyond its upper end there does so nowhere.
+        end = self._lower + self._width
+        self._may_miss_end = self._any_log or bool((end < self._upper).any())
+        self._may_pass_end = self._any_log or bool((end > self._upper).any())
+        self._decoders = [(name, _decoder(d)) for name, d in self._domains.items() if not isinstance(d, (Real, Grid))]
+        self._template: dict[str, Value] = dict.fromkeys(self._entries) | self.constants  # all names in order
         self._has_constants = len(self._entries) > len(self._free)
-        self._template = dict.fromkeys(self._entries) | self.constants  # all names in order, for `values_of_row`
+        self._n_values = tuple(domain.n_values for domain in domains)
+        self._is_continuous = np.array([n is None for n in self._n_values])
+        self._is_ordered = np.array([not isinstance(d, Categorical) for d in domains])
+        for flags in (self._is_continuous, self._is_ordered):
+            flags.setflags(write=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Space], tuple[object, ...]]:
+        """For pickle: the parameters alone, in order."""
+        return _of_items, (tuple(self._entries.items()),)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,8 +116,18 @@ class Space:
 
     @property
     def is_continuous(self) -> NDArray[np.bool_]:
-        """For every free parameter: is it real?"""
-        return np.array([domain.n_values is None for domain in self._domains.values()])
+        """For every free parameter: is it real? A read-only array."""
+        return self._is_continuous
+
+    @property
+    def is_ordered(self) -> NDArray[np.bool_]:
+        """For every free parameter: are its values numbers in order? False for a Categorical. A read-only array."""
+        return self._is_ordered
+
+    @property
+    def n_values(self) -> tuple[int | None, ...]:
+        """For every free parameter: its number of values, None where it is real."""
+        return self._n_values
 
     def __getitem__(self, name: str) -> Domain:
         """Return the domain of a free parameter."""
@@ -147,11 +175,14 @@ class Space:
 
     def values_of_row(self, row: list[float]) -> dict[str, Value]:
         """Like `to_values`, for a list of floats; the fast path of the evaluator."""
-        values: dict[str, Value] = dict(zip(self._free, row, strict=True))
-        for name, domain in self._decoders:
-            values[name] = domain.decode(values[name])  # type: ignore[arg-type]  # a float until decoded here
+        values: dict[str, Value]
         if self._has_constants:
-            return {**self._template, **values}
+            values = self._template.copy()
+            values.update(zip(self._free, row, strict=True))
+        else:
+            values = dict(zip(self._free, row, strict=True))
+        for name, decode in self._decoders:
+            values[name] = decode(values[name])  # type: ignore[arg-type]  # a float until decoded here
         return values
 
     def to_theta(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
@@ -187,29 +218,37 @@ class Space:
     def to_unit(self, theta: ArrayLike) -> NDArray[np.float64]:
         """Theta, shape (..., dimension), to the unit box."""
         theta = np.asarray(theta, dtype=float)
-        unit: NDArray[np.float64] = (theta - self._lower) / (self._upper - self._lower)
+        if self._any_whole:
+            unit = theta.copy()
+            np.rint(unit, out=unit, where=self._is_whole)
+            unit -= self._middle
+        else:
+            unit = theta - self._middle
+        unit /= self._width
         if self._any_log:
-            ratio = np.where(self._is_log, theta / self._lower_safe, 1.0)
-            unit = np.where(self._is_log, np.log(ratio) / np.where(self._is_log, self._log_width, 1.0), unit)
+            np.log(theta / self._log_lower, out=unit, where=self._is_log)
+            np.divide(unit, self._log_width, out=unit, where=self._is_log)
         for column, domain in self._other:
             unit[..., column] = domain.to_unit(theta[..., column])
         return unit
 
-    @property
-    def _lower_safe(self) -> NDArray[np.float64]:
-        return np.where(self._is_log, self._lower, 1.0)
-
     def from_unit(self, unit: ArrayLike) -> NDArray[np.float64]:
         """Unit box, shape (..., dimension), to theta."""
-        unit = np.asarray(np.minimum(unit, 1.0), dtype=float)
-        theta: NDArray[np.float64] = self._lower + unit * (self._upper - self._lower)
+        inside: NDArray[np.float64] = np.minimum(np.asarray(unit, dtype=float), 1.0)
+        theta: NDArray[np.float64] = inside * self._width
+        if self._any_whole:
+            np.floor(theta, out=theta, where=self._is_whole)
+        theta += self._lower
         if self._any_log:
-            theta = np.where(self._is_log, self._lower * np.exp(unit * self._log_width), theta)
-        # The rounding above may miss an end by one unit in the last place.
-        theta = np.where(unit == 1.0, self._upper, theta)
-        theta = np.minimum(np.maximum(theta, self._lower), self._upper)
+            np.copyto(theta, self._lower * np.exp(inside * self._log_width), where=self._is_log)
+        # The rounding above may miss an end by one unit in the last place; a whole number has its last bin there.
+        if self._may_miss_end:
+            np.copyto(theta, self._upper, where=inside == 1.0)
+        if self._may_pass_end:
+            np.minimum(theta, self._upper, out=theta)
+        np.maximum(theta, self._lower, out=theta)
         for column, domain in self._other:
-            theta[..., column] = domain.from_unit(np.asarray(unit[..., column]))
+            theta[..., column] = domain.from_unit(inside[..., column])
         return theta
 
     def slope(self, theta: ArrayLike) -> NDArray[np.float64]:
@@ -263,3 +302,23 @@ class Space:
             for name, entry in self._entries.items()
         ]
         return "\n".join(lines)
+
+
+def _column(domain: Domain) -> tuple[float, float, float]:
+    """Lower end, upper end and width of the linear map of a domain, zero to one where there is none."""
+    if isinstance(domain, Real):
+        return domain.lower, domain.upper, domain.upper - domain.lower
+    if isinstance(domain, Integer):
+        return domain.lower, domain.upper, domain.n_values or 1
+    if isinstance(domain, Categorical):
+        return 0.0, len(domain.values) - 1.0, len(domain.values)
+    return 0.0, 1.0, 1.0
+
+
+def _decoder(domain: Domain) -> Callable[[float], Value]:
+    """From a float to the value; for an Integer without the way through its method."""
+    return round if isinstance(domain, Integer) else domain.decode
+
+
+def _of_items(items: tuple[tuple[str, Domain | Value], ...]) -> Space:
+    return Space(dict(items))

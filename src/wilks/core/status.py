@@ -12,16 +12,17 @@ class Outcome(Enum):
     CONVERGED = "Converged."
     TARGET_REACHED = "Stopped: the target log-likelihood was reached."
     NO_IMPROVEMENT = "Stopped: no improvement within the number of evaluations that the stopping rule allows."
+    BUDGET_SPENT = "Finished: all evaluations that were asked for were made."
     EVALUATION_LIMIT = "Stopped at the limit on the number of evaluations, before convergence."
     TIME_LIMIT = "Stopped at the time limit, before convergence."
     STOPPED_BY_CALLBACK = "Stopped by a callback, before convergence."
     NOT_CONVERGED = "Finished without convergence."
-    STALLED = "Stopped: the algorithm has nothing more to ask, and no result."
+    STALLED = "Stopped: nothing that could be evaluated was proposed any more."
     ALL_FAILED = "Stopped: every evaluation failed."
     INTERRUPTED = "Interrupted; this is the best so far."
 
 
-_SUCCESSES = frozenset({Outcome.CONVERGED, Outcome.TARGET_REACHED, Outcome.NO_IMPROVEMENT})
+_SUCCESSES = frozenset({Outcome.CONVERGED, Outcome.TARGET_REACHED, Outcome.NO_IMPROVEMENT, Outcome.BUDGET_SPENT})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Nothing that the user's function does may end a run: an exception, ``sys.exit``, NaN, plus infinity, None, text or an
 array where one float is expected becomes a FAILED evaluation with its traceback or its reason. Minus infinity is an
-answer: the likelihood is zero there. The one exception is Ctrl-C: the chunk ends there, with the answers it has.
+answer: the likelihood is zero there. The two exceptions are Ctrl-C and `StopRun`: the chunk ends there, with the
+answers it has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidProblemError, WilksError
+from wilks.core.errors import InvalidProblemError, StopRun, WilksError
 from wilks.core.problem import LikelihoodProblem, ResidualProblem
 from wilks.core.proposal import EvaluationStatus
 
@@ -43,15 +44,29 @@ _OWN_MODULES = ("wilks.evaluation", "wilks.core")
 
 @dataclass
 class ChunkAnswer:
-    """Answers for the points of one chunk, in order; for the first of them when it was interrupted."""
+    """Answers for the points of one chunk, in order; for the first of them when it was ended early.
+
+    Attributes
+    ----------
+    log_likelihoods, statuses, seconds, payloads, errors
+        As in `wilks.core.proposal.Evaluations`.
+    worker
+        Process identifier.
+    mean_seconds
+        Mean time of a point that the user's likelihood was called for; None when there was none.
+    interrupted, stopped
+        Did Ctrl-C, or `StopRun`, end the chunk?
+    """
 
     log_likelihoods: NDArray[np.float64]
     statuses: NDArray[np.int8]
     seconds: NDArray[np.float32]
     worker: int
+    mean_seconds: float | None = None
     payloads: list[NDArray[np.float64] | None] | None = None
     errors: dict[int, str] = field(default_factory=dict)
     interrupted: bool = False
+    stopped: bool = False
 
     def __len__(self) -> int:
         """Return the number of points that are answered."""
@@ -75,42 +90,63 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
     constraints = problem.constraints
     to_values = problem.space.values_of_row
     log_likelihoods: list[float] = []
-    seconds: list[float] = []
-    statuses: list[int] = []
     payloads: list[NDArray[np.float64] | None] = []
+    seconds: list[float] = []
+    statuses: dict[int, int] = {}  # of the points that are not OK: most are
     errors: dict[int, str] = {}
-    interrupted = False
-    clock = time.perf_counter
+    interrupted = stopped = False
+    clock, isfinite = time.perf_counter, math.isfinite
+    began = clock()
     try:
         for row in thetas.tolist():
-            began = clock()
-            payload = None
             try:
                 # Every function gets a dictionary of its own: a user's function may change what it is given.
                 if constraints and not all(constraint(to_values(row)) for constraint in constraints):
-                    value, status = -math.inf, _VIOLATED
+                    value, payload, statuses[len(seconds)] = -math.inf, None, _VIOLATED
                 else:
-                    raw, payload = call(to_values(row))
-                    value, status = _checked(raw)
+                    value, payload = call(to_values(row))
+                    if type(value) is not float or not isfinite(value):
+                        value, status = _checked(value)
+                        if status != _OK:
+                            statuses[len(seconds)] = status
+            except StopRun:
+                raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
-                errors[len(statuses)] = _traceback_of(error)
-                value, status, payload = -math.inf, _FAILED, None
+                errors[len(seconds)] = _traceback_of(error)
+                value, payload, statuses[len(seconds)] = -math.inf, None, _FAILED
             log_likelihoods.append(value)
-            seconds.append(clock() - began)
             payloads.append(payload)
-            statuses.append(status)
+            ended = clock()
+            seconds.append(ended - began)  # the last entry of a point: Ctrl-C may come between any two lines
+            began = ended
     except KeyboardInterrupt:
         interrupted = True
-    n = len(statuses)
+    except StopRun:
+        stopped = True
+    n = len(seconds)
+    column = np.zeros(n, dtype=np.int8)
+    for position, status in statuses.items():
+        if position < n:
+            column[position] = status
     return ChunkAnswer(
         np.array(log_likelihoods[:n]),
-        np.array(statuses, dtype=np.int8),
-        np.array(seconds[:n], dtype=np.float32),
+        column,
+        np.array(seconds, dtype=np.float32),
         os.getpid(),
+        _mean_seconds(seconds, statuses),
         None if want == "value" else payloads[:n],
-        {position: text for position, text in errors.items() if position < n},
+        {position: text for position, text in errors.items() if position < n} if errors else {},
         interrupted,
+        stopped,
     )
+
+
+def _mean_seconds(seconds: list[float], statuses: dict[int, int]) -> float | None:
+    """Mean time of the points that the likelihood was called for; the others are quick, and say nothing about it."""
+    if not statuses:
+        return sum(seconds) / len(seconds) if seconds else None
+    called = [time for position, time in enumerate(seconds) if statuses.get(position) != _VIOLATED]
+    return sum(called) / len(called) if called else None
 
 
 def _vectorized(problem: Problem, thetas: NDArray[np.float64]) -> ChunkAnswer:
@@ -131,8 +167,16 @@ def _vectorized(problem: Problem, thetas: NDArray[np.float64]) -> ChunkAnswer:
             done = int(part[0])  # parts go from left to right
             parts += _answer_part(problem, thetas, part, answer)
     except KeyboardInterrupt:
-        return _cut(answer, done)
+        return _cut(answer, done, interrupted=True)
+    except StopRun:
+        return _cut(answer, done, stopped=True)
+    answer.mean_seconds = _mean_of_batch(answer)
     return answer
+
+
+def _mean_of_batch(answer: ChunkAnswer) -> float | None:
+    n_called = len(answer) - int(np.count_nonzero(answer.statuses == _VIOLATED))
+    return float(answer.seconds.sum()) / n_called if n_called else None
 
 
 def _answer_part(
@@ -145,6 +189,8 @@ def _answer_part(
     except InvalidProblemError as error:
         answer.errors.update(dict.fromkeys(part.tolist(), _traceback_of(error)))
         return []
+    except StopRun:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
         if len(part) > 1:
             half = len(part) // 2
@@ -161,16 +207,24 @@ def _answer_part(
     return []
 
 
-def _cut(answer: ChunkAnswer, n: int) -> ChunkAnswer:
-    errors = {position: text for position, text in answer.errors.items() if position < n}
+def _cut(answer: ChunkAnswer, n: int, *, interrupted: bool = False, stopped: bool = False) -> ChunkAnswer:
+    """Return the first `n` answers."""
     return ChunkAnswer(
-        answer.log_likelihoods[:n], answer.statuses[:n], answer.seconds[:n], answer.worker, None, errors, True
+        answer.log_likelihoods[:n],
+        answer.statuses[:n],
+        answer.seconds[:n],
+        answer.worker,
+        errors={position: text for position, text in answer.errors.items() if position < n},
+        interrupted=interrupted,
+        stopped=stopped,
     )
 
 
 def _allowed(problem: Problem, row: list[float], position: int, answer: ChunkAnswer) -> bool:
     try:
         allowed = all(constraint(problem.space.values_of_row(row)) for constraint in problem.constraints)
+    except StopRun:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
         answer.errors[position] = _traceback_of(error)
         return False

@@ -64,8 +64,8 @@ class Evaluator:
     ----------
     outstanding
         Number of points that were submitted and not yet collected.
-    interrupted
-        Did Ctrl-C end a call? The point, and those after it in its chunk, are not evaluated.
+    interrupted, stopped
+        Did Ctrl-C, or `StopRun`, end a call? The point, and those after it in its chunk, are not evaluated.
     any_answer
         Did any evaluation of the run succeed? Set it when one of an earlier call did.
     """
@@ -75,6 +75,7 @@ class Evaluator:
         self.executor = executor
         self.outstanding = 0
         self.interrupted = False
+        self.stopped = False
         self.any_answer = False
         self._n_failed = 0
         self._n_lost = 0
@@ -101,10 +102,11 @@ class Evaluator:
 
     def submit(self, proposals: Proposals) -> None:
         """Queue points; they start when a worker is free."""
-        if len(proposals):
+        n = len(proposals.ids)
+        if n:
             self._waiting.append(proposals)
-            self._n_waiting += len(proposals)
-            self.outstanding += len(proposals)
+            self._n_waiting += n
+            self.outstanding += n
 
     def collect(self, interruptible: Callable[[], AbstractContextManager[Any]] = nullcontext) -> list[Evaluations]:
         """Wait until at least one chunk is done, and return every chunk that is.
@@ -121,15 +123,15 @@ class Evaluator:
         InvalidProblemError
             If the workers cannot load the problem.
         """
-        self._check_hopeless()
-        self._dispatch(interruptible)
+        if not self.any_answer:
+            self._check_hopeless()
+        if self.executor.inline:
+            return self._evaluated_here(interruptible) if self._waiting else []
+        self._dispatch()
         if not self._running:
             return []
-        if self.executor.inline:
-            done = set(self._running)
-        else:
-            with interruptible():
-                done, _ = concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
+        with interruptible():
+            done, _ = concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
         found: list[Evaluations] = []
         for future in [future for future in self._running if future in done]:
             found += self._taken(future)
@@ -154,25 +156,33 @@ class Evaluator:
         self._running.clear()
         self.hold()
 
-    def _dispatch(self, interruptible: Callable[[], AbstractContextManager[Any]]) -> None:
-        limit = 1 if self.executor.inline else _CHUNKS_PER_WORKER * self.executor.n_workers
+    def _evaluated_here(self, interruptible: Callable[[], AbstractContextManager[Any]]) -> list[Evaluations]:
+        """Evaluate the next chunk in this thread: the short way, since here a cheap likelihood may be called once."""
+        proposals = self._next_chunk()
+        with interruptible():
+            answer = self._submit(proposals.thetas, proposals.want).result()
+        found = self._answered(proposals, answer)
+        self.outstanding -= len(answer)
+        return found
+
+    def _dispatch(self) -> None:
+        limit = _CHUNKS_PER_WORKER * self.executor.n_workers
         while (self._suspects or self._waiting) and len(self._running) < limit:
             chunk = self._suspects.popleft() if self._suspects else _Chunk(self._next_chunk())
             proposals = chunk.proposals
             try:
-                with interruptible() if self.executor.inline else nullcontext():
-                    future = self._submit(proposals.thetas, proposals.want)
+                future = self._submit(proposals.thetas, proposals.want)
             except concurrent.futures.BrokenExecutor as error:
                 raise self._broken() from error
-            self._running[future] = chunk
+            self._running[future] = chunk  # type: ignore[index]  # only inline executors return something else
 
     def _next_chunk(self) -> Proposals:
         """Take the next points of the first batch, as many as fit into the time of a chunk."""
         batch = self._waiting[0]
-        size = self._chunk_size(batch)
-        if len(batch) <= size:
+        n = len(batch.ids)
+        if n == 1 or n <= (size := self._chunk_size(batch)):
             self._waiting.popleft()
-            self._n_waiting -= len(batch)
+            self._n_waiting -= n
             return batch
         self._waiting[0] = rows(batch, slice(size, None))
         self._n_waiting -= size
@@ -208,40 +218,46 @@ class Evaluator:
             raise EvaluationError(f"the {self.executor.name} executor was shut down during the run") from error
         except Exception as error:  # noqa: BLE001 - executors have errors of their own for the death of a worker
             return self._after_death(chunk, error)
-        proposals = chunk.proposals
-        if answer.interrupted:
-            self.interrupted = True
-            rest = rows(proposals, slice(len(answer), None))
+        return self._answered(chunk.proposals, answer)
+
+    def _answered(self, proposals: Proposals, answer: ChunkAnswer) -> list[Evaluations]:
+        """Evaluations of the points that were answered; the others wait again."""
+        n = len(answer)
+        if answer.interrupted or answer.stopped:
+            self.interrupted |= answer.interrupted
+            self.stopped |= answer.stopped
+            rest = rows(proposals, slice(n, None))
             self._waiting.appendleft(rest)
             self._n_waiting += len(rest)
-            proposals = rows(proposals, slice(None, len(answer)))
-        return [self._finished(proposals, answer)] if len(answer) else []
-
-    def _finished(self, proposals: Proposals, answer: ChunkAnswer) -> Evaluations:
-        n = len(proposals)
-        mean = float(answer.seconds.sum()) / n
-        self._mean_seconds = mean if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * mean
+            proposals = rows(proposals, slice(None, n))
+        if not n:
+            return []
+        mean, known = answer.mean_seconds, self._mean_seconds
+        if mean is not None:
+            self._mean_seconds = mean if known is None else 0.7 * known + 0.3 * mean
+        workers = np.empty(n, dtype=np.int32)
+        workers[:] = answer.worker
         evaluations = Evaluations(
-            ids=proposals.ids,
-            thetas=proposals.thetas,
-            phases=proposals.phases,
-            log_likelihoods=answer.log_likelihoods,
-            statuses=answer.statuses,
-            seconds=answer.seconds,
-            workers=np.full(n, answer.worker, dtype=np.int32),
-            payloads=answer.payloads,
-            errors=answer.errors,
+            proposals.ids,
+            proposals.thetas,
+            proposals.phases,
+            answer.log_likelihoods,
+            answer.statuses,
+            answer.seconds,
+            workers,
+            answer.payloads,
+            answer.errors,
         )
-        self._look_for_failures(evaluations)
-        return evaluations
+        if not self.any_answer:
+            self._look_for_failures(evaluations)
+        return [evaluations]
 
     def _look_for_failures(self, evaluations: Evaluations) -> None:
-        if self.any_answer:
-            return
+        """Note whether there was an answer; a point that violates a constraint is none, and no failure either."""
         statuses = evaluations.statuses
         failed = (statuses == EvaluationStatus.FAILED) | (statuses == EvaluationStatus.LOST)
         n_failed = int(np.count_nonzero(failed))
-        self.any_answer = n_failed < len(evaluations)
+        self.any_answer |= n_failed + int(np.count_nonzero(statuses == EvaluationStatus.VIOLATED)) < len(statuses)
         self._n_failed += n_failed
         if n_failed and self._first_failure is None:
             self._first_failure = (evaluations, int(np.argmax(failed)))
@@ -268,7 +284,7 @@ class Evaluator:
 
     def _check_hopeless(self) -> None:
         few = self._n_failed < _GIVE_UP_AFTER and self._n_lost < _GIVE_UP_AFTER_LOST
-        if self.any_answer or few or self._first_failure is None:
+        if few or self._first_failure is None:
             return
         evaluations, position = self._first_failure
         values = self.problem.space.to_values(evaluations.thetas[position])

@@ -10,7 +10,7 @@ import concurrent.futures
 import hashlib
 import os
 import weakref
-from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -21,6 +21,7 @@ from wilks.evaluation.worker import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from types import TracebackType
 
     import numpy as np
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
     from wilks.core.problem import Problem
     from wilks.core.proposal import Want
 
-    Submit = Callable[[NDArray[np.float64], Want], Future[ChunkAnswer]]
+    Submit = Callable[[NDArray[np.float64], Want], "Pending"]
     """Starts the evaluation of a chunk of points, shape (n, dimension)."""
+
+
+class Pending(Protocol):
+    """A chunk on its way: a ``concurrent.futures.Future``, or less for an inline executor."""
+
+    def result(self) -> ChunkAnswer:
+        """Return the answer, as soon as it is there."""
+        ...
 
 
 class Executor(Protocol):
@@ -82,7 +91,7 @@ class SerialExecutor:
 
     def open(self, problem: Problem) -> Submit:
         """Return the function that evaluates a chunk now."""
-        return partial(_finished, problem)
+        return partial(_evaluated, problem)
 
     def abort(self) -> None:
         """Nothing is under way."""
@@ -92,10 +101,18 @@ class SerialExecutor:
         return "SerialExecutor()"
 
 
-def _finished(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Future[ChunkAnswer]:
-    future: Future[ChunkAnswer] = Future()
-    future.set_result(evaluate_chunk(problem, thetas, want))
-    return future
+@dataclass(slots=True)
+class _Answered:
+    """A chunk that was evaluated at once; a real future, with its lock, costs as much as many a likelihood."""
+
+    answer: ChunkAnswer
+
+    def result(self) -> ChunkAnswer:
+        return self.answer
+
+
+def _evaluated(problem: Problem, thetas: NDArray[np.float64], want: Want) -> _Answered:
+    return _Answered(evaluate_chunk(problem, thetas, want))
 
 
 class ProcessExecutor:

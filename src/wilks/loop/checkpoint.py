@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 _COMMIT_SECONDS = 0.05
 _FIRST_CHECKPOINT_SECONDS = 1.0
 _CHECKPOINT_SHARE = 30.0
-_OK = int(EvaluationStatus.OK)
+_OK, _FAILED, _VIOLATED, _LOST = (
+    int(EvaluationStatus.OK),
+    int(EvaluationStatus.FAILED),
+    int(EvaluationStatus.VIOLATED),
+    int(EvaluationStatus.LOST),
+)
 
 
 @dataclass
@@ -43,13 +48,17 @@ class RunState:
     ready
         Evaluations that are back and not told.
     n_evaluations, n_failed
-        Counts of this run, before and after a resume.
+        Counts of this run, before and after a resume, without the points that violate constraints.
+    n_violated
+        Number of those.
+    n_in_vain
+        How many of them, without another one between, the algorithm was told last.
     best
         Best log-likelihood so far.
     history
         (number of evaluations, best) at every rise of the best, in the order in which the algorithm was told.
     n_told
-        Number of evaluations that the algorithm was told.
+        Number of evaluations that the algorithm was told, again without those points.
     seconds
         Wall time used before the present call.
     spare
@@ -66,6 +75,37 @@ class RunState:
     n_told: int = 0
     seconds: float = 0.0
     spare: Evaluations | None = None
+    n_violated: int = 0
+    n_in_vain: int = 0
+
+    def count(self, evaluations: Evaluations) -> None:
+        """Count evaluations that are back."""
+        statuses, values = evaluations.statuses, evaluations.log_likelihoods
+        n = len(statuses)
+        if np.count_nonzero(statuses):
+            self.n_failed += int(np.count_nonzero((statuses == _FAILED) | (statuses == _LOST)))
+            in_vain = n_violated(statuses)
+            self.n_violated += in_vain
+            n -= in_vain
+        self.n_evaluations += n
+        best = values[values.argmax()]
+        if best > self.best:
+            self.best = float(best)
+
+    def remember(self, evaluations: Evaluations) -> None:
+        """Enter every rise of the best, in the order in which the algorithm is told."""
+        statuses, values = evaluations.statuses, evaluations.log_likelihoods
+        n = len(statuses)
+        counted = statuses != _VIOLATED if np.count_nonzero(statuses) else None
+        known = self.history[-1][1] if self.history else -np.inf
+        if values[values.argmax()] > known:
+            numbers = np.arange(1, n + 1) if counted is None else np.cumsum(counted)
+            highest = np.maximum.accumulate(np.concatenate([[known], values]))
+            for at in np.flatnonzero(highest[1:] > highest[:-1]).tolist():
+                self.history.append((self.n_told + int(numbers[at]), float(values[at])))
+        last = n - 1 if counted is None else int(np.flatnonzero(counted)[-1]) if counted.any() else -1
+        self.n_in_vain = n - 1 - last + (self.n_in_vain if last < 0 else 0)
+        self.n_told += n if counted is None else int(np.count_nonzero(counted))
 
 
 class Recorder:
@@ -122,13 +162,20 @@ class Recorder:
 
 
 class Answered:
-    """Answers that a resumed run already has, by the exact bytes of the point; each is used once."""
+    """Answers that a resumed run already has, by the exact bytes of the point; each is used once.
+
+    Attributes
+    ----------
+    n_left, n_left_violated
+        How many were not used yet, and how many of these violate constraints.
+    """
 
     def __init__(self, problem: Problem, redo: Evaluations | None) -> None:
         self._problem = problem
         self._redo = redo
         self._rows: dict[tuple[bytes, bool], list[int]] = {}
         self.n_left = 0 if redo is None else len(redo)
+        self.n_left_violated = 0 if redo is None else n_violated(redo.statuses)
         if redo is not None:
             payloads = redo.payloads or [None] * len(redo)
             for row in reversed(range(len(redo))):
@@ -146,6 +193,7 @@ class Answered:
             return None, proposals
         taken = np.array([row for row in found if row is not None])
         self.n_left -= len(taken)
+        self.n_left_violated -= n_violated(self._redo.statuses[taken])
         return _answers(self._redo, taken, rows(proposals, known)), rows(proposals, ~known)
 
     def _use(self, theta: bytes, want: Want) -> int | None:
@@ -157,6 +205,11 @@ class Answered:
         if not plain or (want != "value" and self._redo is not None and self._redo.statuses[plain[-1]] == _OK):
             return None
         return plain.pop()
+
+    @property
+    def n_left_evaluated(self) -> int:
+        """Number of answers that were not used yet, without the points that violate constraints."""
+        return self.n_left - self.n_left_violated
 
     def left(self) -> Evaluations | None:
         """Return the answers that were not used yet, in order."""
@@ -185,11 +238,16 @@ def _answers(redo: Evaluations, rows: NDArray[np.int64], proposals: Proposals) -
     )
 
 
+def n_violated(statuses: NDArray[np.int8]) -> int:
+    """Number of points that violate a constraint: the user's function was not called there."""
+    return int(np.count_nonzero(statuses == _VIOLATED)) if np.count_nonzero(statuses) else 0
+
+
 def merge(parts: list[Evaluations], *, by_id: bool = False) -> Evaluations | None:
     """Put batches of evaluations together, in order of their ids if asked for; None when there is none."""
     if not parts:
         return None
-    if len(parts) == 1 and (not by_id or bool((np.diff(parts[0].ids) > 0).all())):
+    if len(parts) == 1 and (not by_id or _ascending(parts[0].ids)):
         return parts[0]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
@@ -207,3 +265,7 @@ def merge(parts: list[Evaluations], *, by_id: bool = False) -> Evaluations | Non
             errors |= {int(position[offset + at]): text for at, text in part.errors.items()}
             offset += len(part)
     return Evaluations(**{name: column[order] for name, column in columns.items()}, payloads=payloads, errors=errors)
+
+
+def _ascending(ids: NDArray[np.int64]) -> bool:
+    return len(ids) == 1 or not np.count_nonzero(ids[1:] <= ids[:-1])

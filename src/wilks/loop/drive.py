@@ -9,6 +9,9 @@ one worker it is told whole batches too, so a run repeats bit by bit.
 What an algorithm is asked never depends on a stopping rule: a rule that ends a run in the middle of a batch leaves
 points that are handed out and not evaluated, or evaluated and not told. They are part of the checkpoint, so a run that
 goes on is the run that was never stopped. Only for the result is the algorithm told what it has not heard yet.
+
+A point that violates a constraint was never given to the user's likelihood: the algorithm is told of it and the log
+holds it, but it is no evaluation, in no count and in no budget. A run that gets nothing else for long enough ends.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import CheckpointError
-from wilks.core.proposal import Evaluations, EvaluationStatus, Proposals
+from wilks.core.errors import CheckpointError, StopRun
 from wilks.core.status import Outcome, Status
 from wilks.evaluation.evaluator import rows
-from wilks.loop.checkpoint import Recorder, RunState, merge
+from wilks.loop.budget import Budget
+from wilks.loop.checkpoint import Recorder, RunState, merge, n_violated
 from wilks.loop.interrupts import InterruptGate
 from wilks.loop.stopping import MaxEvaluations, MaxTime, RunInfo, StoppingRule
 
@@ -33,17 +36,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.algorithm import Algorithm
+    from wilks.core.proposal import Proposals
     from wilks.evaluation.evaluator import Evaluator
     from wilks.store.stage import StageLog
 
 Callback = Callable[[RunInfo], object]
-"""Called with the course of the run, ten times a second and at its end; a callback that returns True ends the run.
+"""Called with the course of the run, ten times a second and at its end; one that returns True, or raises `StopRun`,
+ends the run.
 
 A callback with a method ``close`` is told the end of the run by it.
 """
 
 _EVERYTHING = 1_000_000
 _CALLBACK_SECONDS = 0.1
+_MAX_IN_VAIN = 20_000
+"""Violated constraints in a row after which nothing else is expected."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def drive(
     Returns
     -------
     Outcomes
-        With status INTERRUPTED after Ctrl-C: everything up to there is in the log.
+        With status INTERRUPTED after Ctrl-C, STOPPED_BY_CALLBACK after `StopRun`: everything up to there is in the log.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def drive(
     driver = _Driver(algorithm, evaluator, recorder, watch, run)
     if finished:
         status = algorithm.terminate(run.algorithm) or Status(Outcome.NOT_CONVERGED)
-        run.n_evaluations += recorder.answered.n_left
+        _count_left(run, recorder)
         return Outcomes(run.algorithm, status, run, 0.0, run.n_evaluations)
     evaluator.any_answer = run.n_evaluations > run.n_failed
     with InterruptGate() as gate:
@@ -137,8 +144,14 @@ def drive(
         run.seconds += driver.elapsed
         recorder.commit(run, finished=algorithm.terminate(run.algorithm) is not None)
         driver.tell_rest()
-    run.n_evaluations += recorder.answered.n_left
+    _count_left(run, recorder)
     return Outcomes(run.algorithm, status, run, driver.elapsed, n_known + driver.n_reused)
+
+
+def _count_left(run: RunState, recorder: Recorder) -> None:
+    """Count what an earlier call evaluated and this one did not ask for."""
+    run.n_evaluations += recorder.answered.n_left_evaluated
+    run.n_violated += recorder.answered.n_left_violated
 
 
 class _Rescue:
@@ -169,9 +182,15 @@ class _Driver:
         self._watch = watch
         self._run = run
         self._whole_batches = algorithm.generational or evaluator.lockstep
+        self._budget = Budget(watch.rules, evaluator)
         self._clocks = tuple(rule for rule in watch.rules if isinstance(rule, MaxTime))
-        self._budgets = tuple(rule for rule in watch.rules if isinstance(rule, MaxEvaluations))
-        self._spent = False
+        # Most rules are limits, which are looked at without an account of the run.
+        self._only_limits = all(type(rule) in (MaxTime, MaxEvaluations) for rule in watch.rules)
+        self._max_evaluations = min(
+            (rule.n for rule in watch.rules if isinstance(rule, MaxEvaluations)), default=math.inf
+        )
+        self._max_seconds = min((rule.seconds for rule in self._clocks), default=math.inf) - watch.seconds_before
+        self._history: tuple[tuple[int, float], ...] = ()
         self._began = time.perf_counter()
         self._shown = -math.inf
         self.n_reused = 0
@@ -186,6 +205,9 @@ class _Driver:
         for batch in _without(run.outstanding, back):  # handed out before a resume
             self._submit(batch)
         if not run.outstanding:
+            stalled = self._stalled()
+            if stalled is not None:
+                return stalled
             self._ask()
         while True:
             gate.check()
@@ -213,30 +235,28 @@ class _Driver:
         known, unknown = self._recorder.answered.split(proposals)
         if known is not None:
             self._run.ready.append(known)
-            self._account(known)
-            self.n_reused += len(known)
-        if self._budgets:
-            used = self._n_used() + self._recorder.answered.n_left + self._evaluator.outstanding
-            allowed = min(rule.remaining(used) for rule in self._budgets)
-            if allowed < len(unknown):
-                self._spent = True
-                unknown = rows(unknown, slice(None, allowed))
-        self._evaluator.submit(unknown)
+            self._run.count(known)
+            self.n_reused += len(known) - n_violated(known.statuses)
+        self._budget.submit(unknown)
+        if self._budget.keeps_back:
+            self._budget.release(self._n_made())
 
     def _collect(self, gate: InterruptGate) -> Status | None:
         """Wait for what can be told, or for the end: the status, if a rule or a callback wants it now."""
-        run = self._run
-        while self._evaluator.outstanding and (self._whole_batches or self._spent or not run.ready):
+        run, evaluator, budget = self._run, self._evaluator, self._budget
+        while evaluator.outstanding and (self._whole_batches or budget.keeps_back or not run.ready):
             self._take(gate)
             status = self._stop_at_once()
             if status is not None:
                 return status
-        return self._budget_status() if self._spent else None
+            if budget.keeps_back:
+                budget.release(self._n_made())
+        return budget.status(self._n_made()) if budget.keeps_back else None
 
     def _take(self, gate: InterruptGate) -> None:
         for evaluations in self._evaluator.collect(gate.open):
             self._run.ready.append(evaluations)
-            self._account(evaluations)
+            self._run.count(evaluations)
             self._recorder.add(evaluations)
         if self._evaluator.interrupted:
             raise KeyboardInterrupt
@@ -246,6 +266,7 @@ class _Driver:
         self._evaluator.hold()
         while self._evaluator.outstanding:
             self._take(gate)
+            self._evaluator.hold()  # what a chunk has left unanswered
         return status
 
     def _tell(self) -> None:
@@ -254,7 +275,7 @@ class _Driver:
         run.ready = []
         for evaluations in ready:
             if evaluations is not None:
-                self._remember(evaluations)
+                run.remember(evaluations)
                 run.algorithm = self._algorithm.tell(run.algorithm, evaluations)
                 run.outstanding = _without(run.outstanding, evaluations.ids)
 
@@ -263,29 +284,17 @@ class _Driver:
         if self._run.ready:
             self._tell()
 
-    def _account(self, evaluations: Evaluations) -> None:
-        run, statuses = self._run, evaluations.statuses
-        run.n_evaluations += len(evaluations)
-        if statuses.any():
-            failed = (statuses == EvaluationStatus.FAILED) | (statuses == EvaluationStatus.LOST)
-            run.n_failed += int(np.count_nonzero(failed))
-        run.best = max(run.best, float(evaluations.log_likelihoods.max()))
-
-    def _remember(self, evaluations: Evaluations) -> None:
-        """Enter every rise of the best, in the order in which the algorithm is told."""
-        run, values = self._run, evaluations.log_likelihoods
-        known = run.history[-1][1] if run.history else -math.inf
-        if float(values.max()) > known:
-            highest = np.maximum.accumulate(np.concatenate([[known], values]))
-            for at in np.flatnonzero(highest[1:] > highest[:-1]).tolist():
-                run.history.append((run.n_told + at + 1, float(values[at])))
-        run.n_told += len(evaluations)
-
     def _n_used(self) -> int:
         return self._watch.n_before + self._run.n_evaluations
 
+    def _n_made(self) -> int:
+        """Evaluations that count for the budget, those too that a resumed run has not asked for yet."""
+        return self._n_used() + self._recorder.answered.n_left_evaluated
+
     def _info(self, activity: str = "", fraction: float = math.nan) -> RunInfo:
         run, before = self._run, self._watch.n_before
+        if len(self._history) != len(run.history):
+            self._history = tuple((before + at, value) for at, value in run.history)
         return RunInfo(
             title=self._watch.title,
             n_evaluations=before + run.n_evaluations,
@@ -294,12 +303,16 @@ class _Driver:
             seconds=self._watch.seconds_before + self.elapsed,
             activity=activity,
             fraction=fraction,
-            history=tuple((before + at, value) for at, value in run.history) if before else tuple(run.history),
+            history=self._history,
+            n_violated=run.n_violated,
         )
 
     def _stop(self) -> Status | None:
         """Look at all rules; only between batches, so that the answer does not depend on the number of workers."""
-        if self._watch.rules:
+        stalled = self._stalled()
+        if stalled is not None:
+            return stalled
+        if not self._only_limits or self._n_used() >= self._max_evaluations or self.elapsed >= self._max_seconds:
             info = self._info()
             for rule in self._watch.rules:
                 status = rule.check(info)
@@ -308,19 +321,29 @@ class _Driver:
         return self._stop_at_once()
 
     def _stop_at_once(self) -> Status | None:
-        """Look at what does not wait for the end of a batch: the clock, and the callbacks."""
-        for rule in self._clocks:
-            if self._watch.seconds_before + self.elapsed >= rule.seconds:
-                return rule.check(self._info())
-        return Status(Outcome.STOPPED_BY_CALLBACK) if self._is_due() and self.show() else None
+        """Look at what does not wait for the end of a batch: the user's function, the clock, and the callbacks."""
+        if self._evaluator.stopped:
+            return Status(Outcome.STOPPED_BY_CALLBACK, "The likelihood asked for it.")
+        elapsed = self.elapsed
+        if elapsed >= self._max_seconds:
+            info = self._info()
+            return next(filter(None, (rule.check(info) for rule in self._clocks)), None)
+        if elapsed - self._shown >= _CALLBACK_SECONDS and self.show():
+            return Status(Outcome.STOPPED_BY_CALLBACK)
+        return None
 
-    def _budget_status(self) -> Status:
-        rule = min(self._budgets, key=lambda rule: rule.n)
-        n = self._n_used() + self._recorder.answered.n_left
-        return Status(Outcome.EVALUATION_LIMIT, f"{n} evaluations were made, {rule.n} were allowed.")
-
-    def _is_due(self) -> bool:
-        return self.elapsed - self._shown >= _CALLBACK_SECONDS
+    def _stalled(self) -> Status | None:
+        run = self._run
+        if run.n_in_vain < _MAX_IN_VAIN:
+            return None
+        n = run.n_evaluations + run.n_violated
+        share = 100 * run.n_evaluations / n
+        return Status(
+            Outcome.STALLED,
+            f"The last {run.n_in_vain} proposals violated the constraints; of {n} proposals so far {run.n_evaluations} "
+            f"were feasible ({share:.2g} %). Check the constraints, give a start that satisfies them, narrow the box, "
+            "or choose parameters in which the constraints become bounds.",
+        )
 
     def show(self) -> bool:
         """Call the callbacks; True if one of them wants to end the run."""
@@ -329,7 +352,10 @@ class _Driver:
         self._shown = self.elapsed
         describe = getattr(self._algorithm, "describe", None)
         info = self._info(*describe(self._run.algorithm)) if describe else self._info()
-        answers = [callback(info) for callback in self._watch.callbacks]
+        try:
+            answers = [callback(info) for callback in self._watch.callbacks]
+        except StopRun:
+            return True
         return any(answer is True for answer in answers)
 
 

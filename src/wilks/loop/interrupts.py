@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import FrameType
 
     Handler = Callable[[int, FrameType | None], Any]
@@ -30,6 +30,7 @@ class InterruptGate:
         self._is_open = False
         self._kept: int | None = None
         self._ends_process = False
+        self._opening = _Opening(self._begin, self._end)
 
     def __enter__(self) -> InterruptGate:
         """Take over the handlers; only the main thread can, elsewhere nothing changes."""
@@ -71,12 +72,30 @@ class InterruptGate:
             number, self._kept = self._kept, None
             self._previous[number](number, None)
 
-    @contextmanager
-    def open(self) -> Iterator[None]:
+    def open(self) -> AbstractContextManager[None]:
         """Let signals act within; one that was kept acts now."""
+        return self._opening
+
+    def _begin(self) -> None:
         self._is_open = True
-        try:
+        while self._kept is not None:
+            self._is_open = False  # it stays so when the handler raises
             self.check()
-            yield
-        finally:
-            self._is_open = False
+            self._is_open = True
+
+    def _end(self) -> None:
+        self._is_open = False
+
+
+class _Opening:
+    """Context manager of two functions; every chunk opens the gate, so it is one object for all of them."""
+
+    def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        self._begin = begin
+        self._end = end
+
+    def __enter__(self) -> None:
+        self._begin()
+
+    def __exit__(self, *_: object) -> None:
+        self._end()

@@ -41,12 +41,13 @@ class Progress:
         known = not math.isnan(info.fraction)
         best = f"best {info.best:.6g}" if math.isfinite(info.best) else "no finite value yet"
         failed = f", {info.n_failed} failed" if info.n_failed else ""
+        outside = f", {info.n_violated} outside the constraints" if info.n_violated else ""
         self._bar.update(
             self._task,
             completed=info.fraction if known else 0.0,
             total=1.0 if known else None,
             description=f"{info.title}: {info.activity or 'running'}",
-            note=f"{info.n_evaluations} evaluations{failed}, {best}",
+            note=f"{info.n_evaluations} evaluations{failed}{outside}, {best}",
         )
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class RunInfo:
         Estimated part of the work that is done, NaN when it cannot be said.
     history
         (number of evaluations, best log-likelihood) at every rise of the best.
+    n_violated
+        Points that violated a constraint, besides: they are no evaluations, and cost none of a budget.
     """
 
     title: str
@@ -43,6 +46,7 @@ class RunInfo:
     activity: str = ""
     fraction: float = math.nan
     history: Sequence[tuple[int, float]] = ()
+    n_violated: int = 0
 
 
 class StoppingRule(Protocol):
@@ -55,7 +59,7 @@ class StoppingRule(Protocol):
 
 @dataclass(frozen=True)
 class MaxEvaluations:
-    """Stop after `n` evaluations; never more are made.
+    """Stop after `n` evaluations; never more are made. Points that violate a constraint are none.
 
     Examples
     --------
@@ -151,9 +155,11 @@ class NoImprovement:
 
     def check(self, info: RunInfo) -> Status | None:
         """End when the recent past brought nothing."""
-        since = info.n_evaluations - self.n
-        before = [value for at, value in info.history if at <= since]
-        if not before or not math.isfinite(before[-1]) or info.best > before[-1] + self.tolerance:
+        n_before = bisect.bisect_right(info.history, info.n_evaluations - self.n, key=lambda rise: rise[0])
+        if not n_before:
+            return None
+        before = info.history[n_before - 1][1]
+        if not math.isfinite(before) or info.best > before + self.tolerance:
             return None
         return Status(
             Outcome.NO_IMPROVEMENT,

@@ -6,20 +6,31 @@ Every function returns a `matplotlib.figure.Figure`; `save` writes it to a file.
 from __future__ import annotations
 
 from wilks.plots.comparison import comparison
+from wilks.plots.convergence import convergence
 from wilks.plots.corner import corner
 from wilks.plots.curves import profile_1d
+from wilks.plots.draws import draws_corner
 from wilks.plots.fits import fit_corner, waterfall
 from wilks.plots.maps import argmax_map, profile_2d
 from wilks.plots.output import picture_html, save
+from wilks.plots.search import search
+from wilks.plots.tempering import acceptance, ladder, replicas, swap_rates
 
 __all__ = [
+    "acceptance",
     "argmax_map",
     "comparison",
+    "convergence",
     "corner",
+    "draws_corner",
     "fit_corner",
+    "ladder",
     "picture_html",
     "profile_1d",
     "profile_2d",
+    "replicas",
     "save",
+    "search",
+    "swap_rates",
     "waterfall",
 ]

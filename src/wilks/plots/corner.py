@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from wilks.core.errors import InvalidConfigurationError
 from wilks.plots import geometry, style
 from wilks.plots.curves import draw_curve
+from wilks.plots.draws import draws_corner
 from wilks.plots.grid import Lattice, axis_limits, draw_ellipse, draw_parabola, fit_legend
 from wilks.plots.maps import draw_map, map_legend
 
@@ -17,23 +18,26 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
+    from typing_extensions import TypeIs
 
     from wilks.profiles.result import ProfileResult
+    from wilks.searchers.result import SearchResult
     from wilks.solvers.result import FitResult
 
 
-def corner(results: ProfileResult | Sequence[ProfileResult], fit: FitResult | None = None) -> Figure:
-    """Draw profiles of all pairs below the diagonal and of the single parameters on it.
+def corner(results: ProfileResult | Sequence[ProfileResult] | SearchResult, fit: FitResult | None = None) -> Figure:
+    """Draw profiles, or draws, of all pairs below the diagonal and of the single parameters on it.
 
     A pair is taken from the profile with the fewest axes that has both parameters; where only a map exists for a
-    parameter, the diagonal shows that map, maximised over the other axis.
+    parameter, the diagonal shows that map, maximised over the other axis. Draws are shown as the smallest regions that
+    hold 68 and 95 % of them, with their marginal densities.
 
     Parameters
     ----------
     results
-        One profile or several, of the same problem.
+        One profile or several, of the same problem, or a search that sampled.
     fit
-        A fit whose covariance is drawn over the maps, as ellipses and parabolas.
+        A fit whose covariance is drawn over the maps of profiles, as ellipses and parabolas.
 
     Returns
     -------
@@ -43,8 +47,10 @@ def corner(results: ProfileResult | Sequence[ProfileResult], fit: FitResult | No
     Raises
     ------
     InvalidConfigurationError
-        If there is no profile.
+        If there is no profile, or a search without draws.
     """
+    if _is_search(results):
+        return draws_corner(results)
     profiles: list[ProfileResult] = list(results) if isinstance(results, Sequence) else [results]
     if not profiles:
         raise InvalidConfigurationError("corner: expected at least one profile, got none")
@@ -69,6 +75,11 @@ def corner(results: ProfileResult | Sequence[ProfileResult], fit: FitResult | No
     if mesh is not None:
         _add_colour_bar(lattice, mesh)
     return lattice.figure
+
+
+def _is_search(results: ProfileResult | Sequence[ProfileResult] | SearchResult) -> TypeIs[SearchResult]:
+    """Told by its history, since pictures import core only."""
+    return hasattr(results, "history")
 
 
 def _draw_diagonal(lattice: Lattice, index: int, profiles: list[ProfileResult], fit: FitResult | None) -> None:

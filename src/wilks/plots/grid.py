@@ -59,15 +59,15 @@ class Lattice:
         ax = self.at(row, column)
         ax.text(0.5, 0.5, "no map", transform=ax.transAxes, ha="center", va="center", color="0.45", fontsize="small")
 
-    def finish(self, limits: dict[str, tuple[float, float]]) -> None:
-        """Set scales, limits, ticks and labels; inner panels carry none."""
+    def finish(self, limits: dict[str, tuple[float, float]], diagonal: str | None = r"$\Delta\,\ln L$") -> None:
+        """Set scales, limits, ticks and labels; inner panels carry none, nor does a diagonal without a label."""
         last = len(self.names) - 1
         for i, row in enumerate(self.names):
             for j, column in enumerate(self.names[: i + 1]):
                 ax = self.at(i, j)
                 self._set(ax, "x", column, limits[column], shown=i == last)
                 if i == j:
-                    _set_diagonal(ax)
+                    _set_diagonal(ax, diagonal)
                 else:
                     self._set(ax, "y", row, limits[row], shown=j == 0)
                 ax.tick_params(labelsize="small")
@@ -89,11 +89,14 @@ class Lattice:
             self.at(0, len(self.names) - 1).legend(handles=handles, loc="upper right", frameon=False, fontsize="small")
 
 
-def _set_diagonal(ax: Axes) -> None:
+def _set_diagonal(ax: Axes, label: str | None) -> None:
+    if label is None:
+        ax.yaxis.set_visible(False)
+        return
     ax.yaxis.tick_right()
     ax.yaxis.set_label_position("right")
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.set_ylabel(r"$\Delta\,\ln L$", fontsize="small")
+    ax.set_ylabel(label, fontsize="small")
 
 
 def clean(ax: Axes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.plots import style
@@ -13,13 +13,17 @@ from wilks.plots.corner import corner
 from wilks.plots.curves import profile_1d
 from wilks.plots.fits import determined, fit_corner, waterfall
 from wilks.plots.maps import profile_2d
+from wilks.plots.search import search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import TypeIs
 
     from wilks.profiles.result import ProfileResult
+    from wilks.searchers.result import SearchResult
     from wilks.solvers.result import FitResult
+
+    Drawable: TypeAlias = ProfileResult | FitResult | SearchResult
 
 
 def save(figure: Figure, path: str | Path) -> Path:
@@ -52,19 +56,24 @@ def save(figure: Figure, path: str | Path) -> Path:
     return path
 
 
-def picture_html(result: ProfileResult | FitResult) -> str:
+def picture_html(result: Drawable) -> str:
     """Return the picture that suits a result best as HTML: one image with the data inside.
 
-    For a profile its curve, map or corner; for a fit its ellipses, or its starts when no standard error is known.
+    For a profile its curve, map or corner; for a fit its ellipses, or its starts when no standard error is known; for a
+    search its course.
     """
     text = "Covariance or optima of the fit"
-    if _is_profile(result):
+    if _is_search(result):
+        text = f"Course of the search by {result.algorithm.partition('(')[0]}"
+    elif _is_profile(result):
         text = f"Profile log-likelihood over {' and '.join(result.over)}"
     return image_html(picture(result), text)
 
 
-def picture(result: ProfileResult | FitResult) -> Figure:
+def picture(result: Drawable) -> Figure:
     """Return the picture that suits a result best."""
+    if _is_search(result):
+        return search(result)
     if not _is_profile(result):
         return fit_corner(result) if determined(result) else waterfall(result)
     if len(result.over) == 1:
@@ -72,9 +81,14 @@ def picture(result: ProfileResult | FitResult) -> Figure:
     return profile_2d(result) if len(result.over) == 2 else corner(result)
 
 
-def _is_profile(result: ProfileResult | FitResult) -> TypeIs[ProfileResult]:
+def _is_profile(result: Drawable) -> TypeIs[ProfileResult]:
     """Told by its axes, since pictures import core only."""
     return hasattr(result, "over")
+
+
+def _is_search(result: Drawable) -> TypeIs[SearchResult]:
+    """Told by its history."""
+    return hasattr(result, "history")
 
 
 def image_html(figure: Figure, text: str) -> str:

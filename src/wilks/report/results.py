@@ -199,4 +199,5 @@ def comparison_section(compared: Comparison, artist: Artist) -> str:
             "Intervals of every parameter by result: thick 68 %, thin 95 %; an arrow marks an end that is not known."
         )
         figure = artist.figure("intervals", caption, lambda: plots.comparison(compared))
-    return verdict + elements.table(replace(compared.table(), note=""), marked, caption=False) + figure
+    notes = "".join(elements.paragraph(text, "note") for text in compared.remarks)
+    return verdict + elements.table(replace(compared.table(), note=""), marked, caption=False) + notes + figure

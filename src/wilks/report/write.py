@@ -11,13 +11,15 @@ from wilks.profiles.result import ProfileResult
 from wilks.report import elements, page, run
 from wilks.report.figures import Artist, plotly_source
 from wilks.report.results import comparison_section, fit_section, profile_section
+from wilks.report.searches import search_section
+from wilks.searchers.result import SearchResult
 from wilks.solvers.result import FitResult
 from wilks.verbs.compare import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Entry: TypeAlias = FitResult | ProfileResult | Comparison
+    Entry: TypeAlias = SearchResult | FitResult | ProfileResult | Comparison
 
 _NO_PLOTLY = "Interactive pictures need plotly: pip install 'wilks[report]'"
 
@@ -35,7 +37,7 @@ def write_report(
     path
         Name of the HTML file.
     entries
-        Title of a stage and its result, in order: a fit, a profile or a comparison.
+        Title of a stage and its result, in order: a search, a fit, a profile or a comparison.
     title
         Title of the page.
     log
@@ -81,6 +83,8 @@ def _content(entries: list[tuple[str, Entry]], title: str, log: run.Log | None, 
 
 
 def _stage(result: Entry, artist: Artist) -> str:
+    if isinstance(result, SearchResult):
+        return search_section(result, artist)
     if isinstance(result, FitResult):
         return fit_section(result, artist)
     if isinstance(result, ProfileResult):
@@ -88,5 +92,5 @@ def _stage(result: Entry, artist: Artist) -> str:
     if isinstance(result, Comparison):
         return comparison_section(result, artist)
     raise InvalidConfigurationError(
-        f"report: expected results of fit, profile or compare, got a {type(result).__name__}"
+        f"report: expected results of search, fit, profile or compare, got a {type(result).__name__}"
     )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from wilks.solvers.quasi_newton import QuasiNewtonAscent
 
-_STEP = 1e-6
 _SIGMAS = 0.05
 _LONGEST = 1e-2
 _SHORTEST = (1e-6, 1e-6, 1e-3, 1e-2)  # of careful steps, by the roughness that an ascent has met
@@ -25,9 +24,9 @@ ROUGHEST = len(_SHORTEST) - 1
 _SHORTEST_CHECK = 1e-5
 
 
-def gradient_points(ascent: QuasiNewtonAscent) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def gradient_points(ascent: QuasiNewtonAscent, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Points for the missing part of the gradient, one or (careful) two for each coordinate, and the steps."""
-    u, forward = ascent.u, forward_steps(ascent.u, _STEP)
+    u, forward = ascent.u, forward_steps(ascent.u, step)
     if not ascent.careful:
         return shifted(u, forward, ascent.missing), forward
     shortest, room = _SHORTEST[ascent.roughness], has_room(ascent)

@@ -58,7 +58,9 @@ _ARMIJO = 1e-4
 _LONGEST = 0.3
 _FIRST_MOVE = 0.1
 _TRUSTED_GAIN = 1e-2
-_MAX_BACKTRACKS, _MAX_BACKTRACKS_AT_WALL = 12, 4
+_MAX_BACKTRACKS, _MAX_BACKTRACKS_AT_WALL = 8, 4
+_DAMPED = 0.1
+_MOST_PAIRS, _PARALLEL = 20, 1e-12
 _NOISE_GAIN = 1e-2
 _MAX_CHECKS = 3
 _SOFTER = 0.5
@@ -95,6 +97,8 @@ class QuasiNewtonAscent:
     roughness: int = 0
     walled: bool = False
     old: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=list)
+    softest: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,14 @@ class QuasiNewton:
         Iterations after which it ends without convergence.
     use_gradient
         The problem supplies a gradient; entries that are NaN are filled in by differences.
+    step
+        Of the quick differences, in the unit box: as short as the noise of the likelihood allows.
     """
 
     tolerance: float = 1e-6
     max_iterations: int = 200
     use_gradient: bool = False
+    step: float = 1e-6
 
     name = "quasi-Newton (BFGS, active set at the bounds)"
 
@@ -197,7 +204,7 @@ class QuasiNewton:
         if not len(ascent.missing):
             return self._after_gradient(ascent)
         ascent.stage = "gradient"
-        ascent.points, ascent.steps = gradient_points(ascent)
+        ascent.points, ascent.steps = gradient_points(ascent, self.step)
         return ascent
 
     def _end_gradient(self, ascent: QuasiNewtonAscent, values: NDArray[np.float64]) -> QuasiNewtonAscent:
@@ -206,6 +213,8 @@ class QuasiNewton:
             slopes, bends = careful_slopes(ascent, values)
             if ascent.measuring:
                 room = has_room(ascent)[which]
+                if ascent.guessed and ascent.roughness:  # correlations that were learnt from noise
+                    ascent.curvature = np.diag(np.diag(ascent.curvature))
                 _rescale(ascent, which[room], bends[room], only_softer=False)
                 ascent.measuring, ascent.careful = False, ascent.roughness > 0
         else:
@@ -346,20 +355,37 @@ def _rescale(
 
 
 def _update(ascent: QuasiNewtonAscent, s: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """Damped BFGS; the first update of a fresh curvature sets its scale before."""
-    sy, ss = float(s @ y), float(s @ s)
-    if ss == 0.0:
+    """Damped BFGS; a curvature that began as a guess is built anew from its pairs, in the scale of the latest one.
+
+    The scale of the first pair is that of the stiffest direction, and updates alone would take very many iterations to
+    soften the others. From the latest scale the pairs put the stiffness back where it was seen (Nocedal and Wright
+    2006, section 7.2, with a dense matrix).
+    """
+    sy, size = float(s @ y), math.sqrt(float(s @ s) * float(y @ y))
+    if not s.any():
         return
-    if ascent.fresh:
-        if sy > 0:
-            ascent.curvature = np.eye(len(s)) * (float(y @ y) / sy)
-        ascent.fresh = False
-    bs = ascent.curvature @ s
-    sbs = float(s @ bs)
-    theta = 1.0 if sy >= 0.1 * sbs else 0.9 * sbs / (sbs - sy)  # (1)
-    r = theta * y + (1 - theta) * bs  # (2)
-    ascent.curvature = ascent.curvature - np.outer(bs, bs) / sbs + np.outer(r, r) / float(s @ r)  # (3)
+    curvature = ascent.curvature
+    building = ascent.guessed and not ascent.roughness and not ascent.n_checks  # nothing measured to be kept
+    if building and sy > _PARALLEL * size:
+        ascent.pairs = [*ascent.pairs[1 - max(_MOST_PAIRS, 2 * len(s)) :], (s, y)]
+        ascent.softest = min(ascent.softest, float(y @ y) / sy)
+        curvature = np.eye(len(s)) * ascent.softest
+        for step, change in ascent.pairs:
+            curvature = _updated(curvature, step, change)
+    else:
+        curvature = _updated(curvature, s, y)
+    ascent.fresh = False
     try:
-        np.linalg.cholesky(ascent.curvature)
+        np.linalg.cholesky(curvature)
     except np.linalg.LinAlgError:  # positive definite but for rounding
-        ascent.curvature = repaired(ascent.curvature)
+        curvature = repaired(curvature)
+    ascent.curvature = curvature
+
+
+def _updated(b: NDArray[np.float64], s: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    bs, sy = b @ s, float(s @ y)
+    sbs = float(s @ bs)
+    theta = 1.0 if sy >= _DAMPED * sbs else (1 - _DAMPED) * sbs / (sbs - sy)  # (1)
+    r = theta * y + (1 - theta) * bs  # (2)
+    found: NDArray[np.float64] = b - np.outer(bs, bs) / sbs + np.outer(r, r) / float(s @ r)  # (3)
+    return found

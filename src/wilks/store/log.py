@@ -212,9 +212,19 @@ class EvaluationLog:
             return blocks[1]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """All evaluations as a table: values by name (without constants), log-likelihood, phase, status and so on."""
-        return tables.to_dataframe(self.iter_batches(), self.space, self._titles())
+    def to_dataframe(self, *, stage: str | None = None) -> pd.DataFrame:
+        """All evaluations as a table: values by name (without constants), log-likelihood, phase, status and so on.
+
+        Parameters
+        ----------
+        stage
+            Key of the stage whose evaluations are wanted; None for all.
+        """
+        blocks = self.iter_batches()
+        if stage is not None:
+            numbers = [number for number, summary in enumerate(self.stages()) if summary.key == stage]
+            blocks = (_rows_of(block, numbers) for block in blocks)
+        return tables.to_dataframe(blocks, self.space, self._titles())
 
     def _titles(self) -> list[str]:
         return [stage.title for stage in self._backend.stages()]
@@ -307,6 +317,11 @@ class EvaluationLog:
         name = self.header.get("problem")
         title = f"{len(self)} evaluations" + (f" of {name!r}" if name else "")
         return Table(title + (f", {n_failed} failed" if n_failed else ""), columns, rows)
+
+
+def _rows_of(block: Arrays, stages: list[int]) -> Arrays:
+    mine = np.isin(block["stages"], stages)
+    return {name: column[mine] for name, column in block.items()}
 
 
 def _no_rows(space: Space | None) -> Arrays:

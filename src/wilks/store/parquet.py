@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import MissingDependencyError
+from wilks.core.parameter import Categorical
 from wilks.store import tables
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ def _kind(pa: Any, domain: Domain) -> Any:  # noqa: ANN401 - pyarrow is optional
 
 def choices(domain: Domain) -> list[Value]:
     """Examples of the values of a domain that show its type: all choices of a categorical parameter."""
-    listed = getattr(domain, "values", None)
-    if listed is not None:
-        return list(listed)
+    if isinstance(domain, Categorical):
+        return list(domain.values)
     return [domain.decode(float(domain.from_unit(np.array(0.5))))]
 
 

@@ -12,10 +12,11 @@ from wilks.core.table import Table, show
 from wilks.core.wilks_theorem import wilks_depth
 from wilks.profiles.regions import Interval
 from wilks.profiles.result import ProfileResult
+from wilks.searchers.result import SearchResult
 from wilks.solvers.result import FitResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _LEVELS = (0.68, 0.95)
 _VALUE_GAP = 0.05
@@ -61,6 +62,8 @@ class Comparison:
         Best log-likelihood of each result.
     disagreements
         Sentences for people, empty when all agree.
+    remarks
+        What some of the results cannot say, in sentences.
     """
 
     names: tuple[str, ...]
@@ -68,6 +71,7 @@ class Comparison:
     entries: dict[str, tuple[Entry | None, ...]]
     log_likelihoods: tuple[float, ...]
     disagreements: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """Best value and 68 % and 95 % sets of every parameter and result."""
@@ -77,7 +81,7 @@ class Comparison:
             for column, entry in zip(self.columns, self.entries[name], strict=True)
             if entry is not None
         ]
-        note = "\n".join(self.disagreements) or "The results agree."
+        note = "\n".join([*self.remarks, *(self.disagreements or ("The results agree.",))])
         return Table("Comparison", ("parameter", "result", "best", "68 %", "95 %"), tuple(rows), note)
 
     def __repr__(self) -> str:
@@ -91,7 +95,8 @@ class Comparison:
 def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison:
     """Put the intervals of several results side by side and say where they disagree.
 
-    A fit gives symmetric intervals from its standard errors; a profile gives confidence sets from Wilks' theorem.
+    A fit gives symmetric intervals from its standard errors; a profile gives confidence sets from Wilks' theorem; a
+    search has a best point only, which is a disagreement if it lies above the others and none if it lies below.
     They disagree when their best log-likelihoods differ by more than 0.05, when a set has several pieces, or when an
     end of their 68 % or 95 % sets differs by more than a fifth of a standard error: then the likelihood is not
     parabolic, and the profile is the one to quote. Results of problems with other fixed values are not held against
@@ -100,7 +105,7 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
     Parameters
     ----------
     *results
-        Results of `wilks.fit` and `wilks.profile` on one problem.
+        Results of `wilks.search`, `wilks.fit` and `wilks.profile` on one problem.
     titles
         One per result; by default what each result is.
 
@@ -133,8 +138,19 @@ def compare(*results: Result, titles: Sequence[str] | None = None) -> Comparison
     names = tuple(name for name in names if any(entry is not None for entry in entries[name]))
     kept = {name: entries[name] for name in names}
     return Comparison(
-        names, columns, kept, tuple(r.log_likelihood for r in results), tuple(_disagreements(results, columns, kept))
+        names,
+        columns,
+        kept,
+        tuple(r.log_likelihood for r in results),
+        tuple(_disagreements(results, columns, kept)),
+        tuple(_remarks(results, columns)),
     )
+
+
+def _remarks(results: Sequence[Result], columns: Sequence[str]) -> Iterator[str]:
+    searches = [column for result, column in zip(results, columns, strict=True) if isinstance(result, SearchResult)]
+    if searches:
+        yield f"No intervals from {', '.join(searches)}: a search has a best point only; fit or profile from there."
 
 
 def _titles(results: Sequence[Result]) -> tuple[str, ...]:
@@ -147,7 +163,9 @@ def _titles(results: Sequence[Result]) -> tuple[str, ...]:
 
 def _title(result: Result) -> str:
     fixed = ", ".join(f"{name}={show(value)}" for name, value in result.space.constants.items())
-    what = "profile over " + ", ".join(result.over) if isinstance(result, ProfileResult) else "fit"
+    what = "search" if isinstance(result, SearchResult) else "fit"
+    if isinstance(result, ProfileResult):
+        what = "profile over " + ", ".join(result.over)
     return f"{what} ({fixed})" if fixed else what
 
 
@@ -158,6 +176,8 @@ def _entry(result: Result, name: str) -> Entry | None:
     if isinstance(result, FitResult):
         error = result.standard_errors[name]
         return Entry(best, error, _symmetric(best, error, _LEVELS[0]), _symmetric(best, error, _LEVELS[1]))
+    if isinstance(result, SearchResult):
+        return Entry(best, math.nan, (), ())
     if isinstance(result, ProfileResult) and name in result.over:
         sets = [
             tuple(result.intervals(name, level)) if wilks_depth(level, 1) <= result.roi_threshold else ()
@@ -190,6 +210,8 @@ def _disagreements(
             gap = one.log_likelihood - other.log_likelihood
             if abs(gap) > _VALUE_GAP:
                 better, worse = (i, j) if gap > 0 else (j, i)
+                if isinstance(results[worse], SearchResult):  # it makes no claim to have converged
+                    continue
                 found.append(
                     f"The {columns[better]} reaches a log-likelihood {abs(gap):.3g} above the {columns[worse]}: "
                     "fit again, starting from the better result."

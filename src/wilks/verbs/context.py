@@ -70,6 +70,7 @@ class Context:
                 f"got {type(self.problem).__name__}"
             )
         self.seed = resolve_seed(self.common.seed)
+        self.stage_key = ""
         self._began = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._executor = as_executor(self.common.executor)
@@ -79,17 +80,19 @@ class Context:
         self.log.bind(self.problem)
         callbacks = (Progress(),) if self.common.callbacks is None else tuple(self.common.callbacks)
         self._rules, self._callbacks = as_rules(self.common.stop), callbacks
-        self.stats.update(n_failed=0, n_reused=0)
+        self.stats.update(n_failed=0, n_reused=0, n_violated=0)
 
     def run(self, algorithm: Algorithm[Any], title: str, starts: NDArray[np.float64], *identity: object) -> Outcomes:
         """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again."""
         key = fingerprint(self.verb, repr(algorithm), self.seed, self.problem.fingerprint, *identity)
-        stage = self.log.stage(f"{self.verb}-{key}", title)
+        self.stage_key = f"{self.verb}-{key}"
+        stage = self.log.stage(self.stage_key, title)
         watch = Watch(title, self._rules, self._callbacks, self.n_evaluations, time.perf_counter() - self._began)
         evaluator = Evaluator(self.problem, self._executor)
         outcomes = drive(algorithm, evaluator, stage, watch, seed=self.seed, starts=starts)
         self.n_evaluations += outcomes.run.n_evaluations
         self.stats["n_failed"] += outcomes.run.n_failed
+        self.stats["n_violated"] += outcomes.run.n_violated
         self.stats["n_reused"] += outcomes.n_reused
         return outcomes
 

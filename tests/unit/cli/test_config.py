@@ -11,6 +11,7 @@ from wilks.cli.stages import STAGES, Fit, Profile
 GOOD = """\
 problem: wilks.problems:supernova
 stages:
+  - search: {algorithm: parallel_tempering, options: {n_replicas: 8, initial: {vertices: 4}}, n_evaluations: 2000}
   - fit: {n_starts: 20}
   - profile: {over: [omega_m, w], grid: [61, 61], roi_threshold: 6}
   - profile:
@@ -45,6 +46,7 @@ def test_defaults():
 
 def test_headings():
     assert [stage.heading() for stage in configured(GOOD).stages] == [
+        "search by parallel tempering",
         "fit",
         "profile of omega_m, w",
         "profile of omega_m with w=-1",
@@ -93,13 +95,16 @@ STAGE_CASES = [
         "  - fit:\n    n_starts: 20\n",
         [
             (
-                "3: stages.0: expected one key, one of fit, profile, compare, report, "
+                "3: stages.0: expected one key, one of search, fit, profile, compare, report, "
                 "got the keys fit, n_starts; indent what belongs to 'fit'"
             )
         ],
     ),
-    ("  - fit\n", ["3: stages.0: expected one of fit, profile, compare, report as a key with its settings, got 'fit'"]),
-    ("  - {}\n", ["3: stages.0: expected one key, one of fit, profile, compare, report, got an empty mapping"]),
+    (
+        "  - fit\n",
+        ["3: stages.0: expected one of search, fit, profile, compare, report as a key with its settings, got 'fit'"],
+    ),
+    ("  - {}\n", ["3: stages.0: expected one key, one of search, fit, profile, compare, report, got an empty mapping"]),
     ("  - fit: 3\n", ["3: stages.0.fit: expected a mapping (key: value), got 3"]),
     ("  - fit:\n      n_start: 3\n", ["4: stages.0.fit.n_start: unknown key, did you mean 'n_starts'?"]),
     (
@@ -154,7 +159,7 @@ STAGE_CASES = [
     ("  - profile: {over: [a], audit: 1e3}\n", ["3: stages.0.profile.audit: expected a whole number, got 1000.0"]),
     (
         "  - compare: {}\n  - fit:\n",
-        ["3: stages.0.compare: there is nothing to show yet: no fit or profile comes before it"],
+        ["3: stages.0.compare: there is nothing to show yet: no search, fit or profile comes before it"],
     ),
 ]
 
@@ -245,11 +250,11 @@ def test_key_is_that_of_the_work():
     assert len({plain.key(1), plain.key(2), Fit(n_starts=4).key(1), Fit(n_starts=3, fix={"a": 1}).key(1)}) == 4
 
 
-@pytest.mark.parametrize("verb", ["fit", "profile"])
+@pytest.mark.parametrize("verb", ["search", "fit", "profile"])
 def test_defaults_are_those_of_the_verbs(verb):
     parameters = inspect.signature(getattr(wilks, verb)).parameters
     for name, field in STAGES[verb].model_fields.items():
-        if name not in ("title", "fix"):
+        if name not in ("title", "fix", "algorithm", "options"):  # the verb takes an object for the last two
             default = parameters[name].default
             expected = inspect.Parameter.empty if field.is_required() else field.default
             assert default == expected or (name == "stop" and not default), name

@@ -77,6 +77,7 @@ SUPPORTED = [
     Provenance({"wilks": "1"}, 1, "p", "f", (Step("a", "b"),), "serial", "now", 1.5),
     Space(a=Real(1, 2, scale="log", prior=Normal(1, 2), unit="m"), b=3.0, c=Categorical(["x", None]), d=Integer(1, 3)),
     Space(g=Grid([1.0, 2.0], prior=[1, 3], initial=2.0)),
+    Grid([-1.0, 2.0, 2.5], unit="m"),
     Proposals(np.arange(2), np.ones((2, 3)), np.zeros(2, dtype=np.int8), "gradient"),
     Evaluations(*[np.arange(2.0)] * 7, payloads=[None, np.ones(3)], errors={1: "why"}),
 ]
@@ -103,6 +104,38 @@ def test_scipy_priors_come_back():
     again = decode(encode(space))
     assert again == space
     assert again.log_prior([0.3, 1.0]) == space.log_prior([0.3, 1.0])
+
+
+@pytest.mark.parametrize("seed", [1, [3, 4], np.random.SeedSequence(5, spawn_key=(1, 2))], ids=repr)
+def test_a_generator_continues(seed):
+    generator = np.random.default_rng(seed)
+    generator.standard_normal(7)
+    generator.integers(0, 10, 3, dtype=np.int32)  # half of a 64-bit number waits for the next draw
+    generator.spawn(2)
+    again = decode(encode({"state": [generator]}))["state"][0]
+    for each in (lambda g: g.integers(0, 1000, 3, dtype=np.int32), lambda g: g.random(5), lambda g: g.normal(size=4)):
+        np.testing.assert_array_equal(each(again), each(generator))
+    np.testing.assert_array_equal(*(g.spawn(1)[0].random(3) for g in (again, generator)))
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64])
+def test_a_generator_of_another_kind_is_refused(kind):
+    with pytest.raises(TypeError, match=rf"with the bit generator {kind.__name__} cannot be saved; make it with numpy"):
+        encode(np.random.Generator(kind(1)))
+
+
+def test_a_long_even_grid_takes_no_room():
+    grid = Grid(np.linspace(0, 1, 10**6), label="x", initial=0.0)
+    record = encode(Space(g=grid))
+    assert len(record) < 1000
+    assert decode(record)["g"] == grid
+
+
+def test_a_grid_that_kept_its_values_in_a_tuple_comes_back():
+    fields = {"prior": ["t", [0.25, 0.75]], "unit": "m", "label": "", "initial": 2.5, "values": ["t", [1.0, 2.5]]}
+    again = decode(forged(["o", "wilks.core.parameter", "Grid", fields]))
+    assert again == Grid([1.0, 2.5], prior=[1, 3], unit="m", initial=2.5)
+    assert again.encode(2.5) == 2.5
 
 
 class Foreign:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from wilks import Categorical, Grid, Integer, InvalidProblemError, LogNormal, LogUniform, Normal, Real, Uniform
+from wilks import Categorical, Grid, Integer, InvalidProblemError, LogNormal, LogUniform, Normal, Real, Space, Uniform
 from wilks.core.parameter import Domain
 
 REFUSED = [
@@ -28,6 +28,7 @@ REFUSED = [
     (lambda: Real(0, 1, initial="a"), r"expected a number, got 'a' of type str"),
     (lambda: Integer(0, 1.5), r"Integer: expected an integer upper, got 1.5"),
     (lambda: Integer(False, 3), r"Integer: expected an integer lower, got False"),
+    (lambda: Integer(0, 10**15), r"Integer: expected bounds within ±562949953421312.*, got upper=1000000000000000"),
     (lambda: Integer(3, 3), r"Integer: expected lower < upper, got \(3, 3\)"),
     (lambda: Integer(1, 3, initial=2.5), r"expected an integer in \[1, 3\], got 2.5"),
     (lambda: Integer(1, 3, prior=[1, 2]), r"expected 3 weights >= 0, one per value, got \[1, 2\]"),
@@ -107,6 +108,25 @@ def test_discrete_values_own_equal_bins(domain):
     assert domain.from_unit(np.array([-3.0, 0.0, 1.0, 7.0])).tolist() == [theta[0], theta[0], theta[-1], theta[-1]]
     assert [domain.encode(domain.decode(t)) for t in theta] == theta.tolist()
     assert (domain.slope(theta) == 0).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8, np.int64, np.uint16])
+def test_numpy_scalars_are_numbers(kind):
+    assert Real(kind(0), kind(2), initial=kind(1)) == Real(0, 2, initial=1)
+    assert Real(kind(1), kind(2), scale="log").describe() == Real(1, 2, scale="log").describe()
+    assert Grid([kind(0), 1, kind(3)], initial=kind(3)) == Grid([0, 1, 3], initial=3)
+    assert Categorical([kind(1), "a"]).values == (1, "a")
+    for domain in (Real(0, 2), Integer(0, 2), Grid([0, 1]), Categorical([0, 1])):
+        assert domain.encode(kind(1)) == 1.0
+    if issubclass(kind, np.integer):
+        assert Integer(kind(0), kind(2), initial=kind(1)) == Integer(0, 2, initial=1)
+        assert type(Integer(kind(0), kind(2)).upper) is int
+
+
+def test_categorical_knows_the_booleans_of_numpy():
+    assert Categorical([False, True]).encode(np.True_) == 1.0
+    with pytest.raises(InvalidProblemError, match="expected one of"):
+        Categorical([0, 1]).encode(np.True_)
 
 
 def test_categorical_tells_true_from_one():
@@ -200,10 +220,21 @@ def test_discrete_prior_is_zero_beyond_the_ends():
     ]
 
 
-def test_an_integer_of_very_many_values_costs_nothing():
-    domain = Integer(0, 10**12)
-    assert domain.log_prior(np.array([5.0])).item() == pytest.approx(-math.log(10**12 + 1))
-    assert domain.draw(np.array([0.5])).item() == pytest.approx(5e11, rel=1e-9)
+@pytest.mark.parametrize(("lower", "upper"), [(0, 10**12), (-3, 2**40), (-(2**49), 2**49), (2**48, 2**49)])
+def test_every_integer_of_a_huge_range_is_told_apart(lower, upper):
+    domain = Integer(lower, upper)
+    some = np.random.default_rng(3).integers(lower, upper, 2000, endpoint=True)
+    theta = np.concatenate((some, lower + np.arange(50), upper - np.arange(50))).astype(float)
+    unit = domain.to_unit(theta)
+    assert 0 < unit.min() < unit.max() < 1
+    np.testing.assert_array_equal(domain.from_unit(unit), theta)
+    space = Space(n=domain)
+    np.testing.assert_array_equal(space.from_unit(space.to_unit(theta[:, None]))[:, 0], theta)
+    assert domain.from_unit(np.array([0.0, 1.0])).tolist() == [lower, upper]
+    assert [domain.encode(domain.decode(t)) for t in theta] == theta.tolist()
+    assert domain.decode(float(upper)) == upper
+    assert domain.log_prior(theta[:1]).item() == pytest.approx(-math.log(upper - lower + 1))
+    assert domain.draw(np.array([0.5])).item() == pytest.approx(lower + (upper - lower) / 2, rel=1e-9)
 
 
 PRIOR_REFUSALS = [

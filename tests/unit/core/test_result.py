@@ -70,7 +70,7 @@ def test_status_speaks_in_sentences(outcome):
 
 def test_status_success():
     good = {outcome for outcome in Outcome if Status(outcome).success}
-    assert good == {Outcome.CONVERGED, Outcome.TARGET_REACHED, Outcome.NO_IMPROVEMENT}
+    assert good == {Outcome.CONVERGED, Outcome.TARGET_REACHED, Outcome.NO_IMPROVEMENT, Outcome.BUDGET_SPENT}
 
 
 ERRORS = [

@@ -29,6 +29,8 @@ def test_order_is_the_order_given(space):
     assert (len(space), space.dimension) == (7, 5)
     assert space.constants == {"scale": 3.0, "name": "fixed"}
     assert space.is_continuous.tolist() == [True, True, False, False, False]
+    assert space.is_ordered.tolist() == [True, True, False, True, True]
+    assert space.n_values == (None, None, 2, 3, 3)
     assert [space.index(name) for name in space.free] == [0, 1, 2, 3, 4]
 
 
@@ -53,6 +55,14 @@ def test_cannot_be_changed_through_what_it_returns(space):
     assert other.free == ("x",)
     with pytest.raises(AttributeError):
         space.free = ()
+
+
+@pytest.mark.parametrize("name", ["is_continuous", "is_ordered"])
+def test_flags_are_made_once_and_cannot_be_changed(space, name):
+    assert getattr(space, name) is getattr(space, name)
+    for each in (space, pickle.loads(pickle.dumps(space))):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(each, name)[0] = False
 
 
 def test_values_and_theta(space):
@@ -140,6 +150,43 @@ def test_unit_box_maps_agree_with_the_domains(space):
         np.testing.assert_array_equal(space.slope(theta)[:, column], space[name].slope(theta[:, column]))
     for shape in ((5,), (3, 5), (2, 3, 5)):
         assert space.from_unit(np.zeros(shape)).shape == space.to_unit(np.ones(shape)).shape == shape
+
+
+KINDS = [
+    Real(-1.4, 4.3),
+    Real(0, 1),
+    Real(3.8, 19.0, scale="log"),
+    Real(1e-9, 1e9, scale="log"),
+    Integer(-7, 12),
+    Integer(5, 10**12),
+    Grid([-3.0, 0.5, 0.75, 9.0]),
+    Grid(np.linspace(0, 7, 100)),
+    Categorical(["a", "b", None]),
+]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_maps_of_any_mixture_are_those_of_its_domains_bit_for_bit(seed):
+    rng = np.random.default_rng(seed)
+    domains = [KINDS[k] for k in rng.integers(len(KINDS), size=rng.integers(1, 7))]
+    space = Space({f"p{i}": domain for i, domain in enumerate(domains)})
+    unit = rng.uniform(-0.1, 1.1, (40, len(domains)))
+    unit[rng.random(unit.shape) < 0.2] = 1.0
+    unit[rng.random(unit.shape) < 0.2] = 0.0
+    theta = space.from_unit(unit)
+    nearby = theta * (1 + 1e-4 * rng.standard_normal(theta.shape))
+    before = unit.copy(), theta.copy()
+    for i, domain in enumerate(domains):
+        np.testing.assert_array_equal(theta[:, i], domain.from_unit(unit[:, i]))
+        np.testing.assert_array_equal(space.to_unit(theta)[:, i], domain.to_unit(theta[:, i]))
+        np.testing.assert_array_equal(space.to_unit(nearby)[:, i], domain.to_unit(nearby[:, i]))
+    np.testing.assert_array_equal(space.from_unit(np.asfortranarray(unit)), theta)
+    np.testing.assert_array_equal(space.from_unit(unit.tolist()), theta)
+    np.testing.assert_array_equal(space.from_unit(unit[0]), theta[0])
+    np.testing.assert_array_equal((unit, theta), before)
+    assert [list(space.values_of_row(row).values()) for row in theta.tolist()] == [
+        [domain.decode(t) for domain, t in zip(domains, row, strict=True)] for row in theta.tolist()
+    ]
 
 
 def test_ends_of_the_unit_box_are_exact():

@@ -1,6 +1,7 @@
 """What is a log-likelihood, and what is a failure: one call at a time."""
 
 import sys
+import time
 import warnings
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from wilks import Categorical, Integer, LikelihoodProblem, Real, ResidualProblem, Space
-from wilks.core.errors import InvalidProblemError
+from wilks.core.errors import InvalidProblemError, StopRun
 from wilks.core.proposal import EvaluationStatus
 from wilks.evaluation.call import evaluate_chunk
 
@@ -146,6 +147,41 @@ def test_ctrl_c_ends_the_chunk_and_keeps_what_it_has():
     assert answer.log_likelihoods.tolist() == [1.0, 1.0]
     assert len(answer.seconds) == 2
     assert not answer_of(lambda _: 1.0).interrupted
+
+
+@pytest.mark.parametrize("where", ["likelihood", "constraint", "gradient"])
+def test_stop_run_ends_the_chunk_and_is_no_failure(where):
+    def asks(values):
+        if values["x"] < 0:
+            raise StopRun
+        return {"x": 1.0, "y": 1.0} if where == "gradient" else 1.0
+
+    functions = {"function": lambda _: 1.0, "constraints": (), "gradient": lambda v: {"x": 1.0}}
+    functions[{"likelihood": "function", "constraint": "constraints"}.get(where, where)] = asks
+    answer = answer_of(thetas=[[0.5, 1], [0.6, 1], [-0.5, 1], [0.7, 1]], want="gradient", **functions)
+    assert (answer.stopped, answer.interrupted) == (True, False)
+    assert statuses(answer) == ["OK", "OK"]
+    assert len(answer.log_likelihoods) == len(answer.seconds) == len(answer.payloads) == 2
+    assert answer.errors == {}
+    assert not answer_of(lambda _: 1.0).stopped
+
+
+def test_time_of_a_call_does_not_include_points_without_a_call():
+    def likelihood(values):
+        time.sleep(0.002)
+        return 1.0
+
+    answer = answer_of(likelihood, np.column_stack([np.linspace(-0.9, 1, 20), np.ones(20)]))
+    assert 0.002 < answer.mean_seconds == pytest.approx(answer.seconds.mean(), rel=1e-3)
+    some = answer_of(
+        likelihood, np.column_stack([np.linspace(-0.9, 1, 20), np.ones(20)]), constraints=lambda v: v["x"] > 0.85
+    )
+    assert statuses(some).count("VIOLATED") == 18
+    assert some.mean_seconds > 0.002
+    assert answer_of(likelihood, constraints=lambda v: False).mean_seconds is None
+    assert answer_of(lambda v: v["x"], constraints=lambda v: False, vectorized=True).mean_seconds is None
+    whole = answer_of(lambda v: time.sleep(0.004) or v["x"], constraints=lambda v: v["x"] > 0, vectorized=True)
+    assert whole.mean_seconds > 0.004
 
 
 def test_other_exceptions_that_are_no_errors_are_not_swallowed():
@@ -312,6 +348,24 @@ def test_vectorized_ctrl_c():
     answer = answer_of(likelihood, [[0.1, 1], [0.2, 1], [-0.1, 1], [0.3, 1]], vectorized=True)
     assert answer.interrupted
     assert answer.log_likelihoods.tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("where", ["likelihood", "constraint"])
+def test_vectorized_stop_run(where):
+    def asks(values):
+        if np.any(values["x"] < 0):
+            raise StopRun
+        return values["x"]
+
+    points = [[0.1, 1], [0.2, 1], [-0.1, 1], [0.3, 1]]
+    if where == "likelihood":
+        answer = answer_of(asks, points, vectorized=True)
+    else:
+        answer = answer_of(never, points, vectorized=True, constraints=asks)
+    assert answer.stopped
+    assert not answer.interrupted
+    assert len(answer) == len(answer.log_likelihoods) == 0
+    assert answer.errors == {}
 
 
 def test_vectorized_with_gradient_is_called_with_arrays_of_one():

@@ -27,7 +27,7 @@ progress(RunInfo("quick", 1, 0, -1.0, 0.5))
 for n in range(3):
     progress(RunInfo("fit of hill", 1000 + n, 2, -12.5 + n, 2.0, "ascents", n / 3))
     time.sleep(0.3)
-progress(RunInfo("fit of hill", 2000, 0, float("-inf"), 2.0))
+progress(RunInfo("fit of hill", 2000, 0, float("-inf"), 2.0, n_violated=7))
 progress.close()
 progress.close()
 """
@@ -48,5 +48,5 @@ progress.close()
     assert done.stdout == b""
     assert "fit of hill: ascents" in text
     assert "1002 evaluations, 2 failed, best -10.5" in text
-    assert "2000 evaluations, no finite value yet" in text
+    assert "2000 evaluations, 7 outside the constraints, no finite value yet" in text
     assert "quick" not in text

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import wilks
-from tests.unit.plots import examples
+from tests.unit.plots import examples, searches
 from tests.unit.plots.test_pictures import comparison
 from wilks.core.status import Outcome, Status
 from wilks.report import write_report
 from wilks.report.run import headline
+from wilks.report.searches import readings
+from wilks.report.searches import warnings as search_warnings
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -223,7 +225,7 @@ def test_nothing_to_report(tmp_path):
 
 def test_other_things_are_refused(tmp_path):
     with pytest.raises(
-        wilks.InvalidConfigurationError, match="expected results of fit, profile or compare, got a dict"
+        wilks.InvalidConfigurationError, match="expected results of search, fit, profile or compare, got a dict"
     ):
         write_report(tmp_path / "report.html", [("Stage", {})], title="A run")
     assert list(tmp_path.iterdir()) == []
@@ -246,3 +248,77 @@ def test_headline_takes_no_standard_error_of_a_fit_with_other_fixed_values():
     text = headline([("fixed", replace(fixed, log_likelihood=-1.0)), ("free", free)])
     assert "0.0 ± 1.0" in text
     assert "0.44" not in text
+
+
+def test_a_search_is_reported(tmp_path, without_plotly):
+    result = searches.search(tempering=searches.tempering())
+    page = Page(write(tmp_path, [("Search", result)]))
+    for words in (
+        "4 parameters of supernova were searched by ParallelTempering.",
+        "The best was found at evaluation 850.",
+        "flat",
+        "4 of 1000 evaluations failed",
+        "Swap rate below 0.2 between the rungs 0 and 1 (0.08): replicas hardly exchange there; more rungs",
+        "Some neighbours never tried to exchange",
+        "12 round trips between the coldest rung and the hottest: one in 20 sweeps.",
+        "On rung 0 less than 2 % of the moves were accepted",
+        "n restarts",
+    ):
+        assert words in page.text, words
+    assert len(page.of("img")) == 5
+    assert all(a.get("alt") for a in page.of("img"))
+    assert "The best rose" not in page.text
+
+
+def test_a_search_that_sampled_shows_its_draws(tmp_path, without_plotly):
+    page = Page(write(tmp_path, [("Search", searches.sampled(300))]))
+    assert "Log-evidence -3.21 ± 0.12, from 300 draws at T = 1." in page.text
+    assert "flat in " in page.text
+    assert "effective draws" in page.text
+    assert len(page.of("img")) == 6
+
+
+def test_a_search_without_a_value_is_reported(tmp_path, without_plotly):
+    status = Status(Outcome.ALL_FAILED, "ValueError: bad point")
+    empty = searches.search(status=status, best={}, log_likelihood=-np.inf, history=np.empty((0, 2)))
+    page = Page(write(tmp_path, [("Search", empty)]))
+    assert "Stopped: every evaluation failed. ValueError: bad point" in page.text
+    assert page.of("img") == []
+
+
+def test_warnings_of_a_search():
+    best = searches.BEST | {"x": 5.0, "rate": 1e-3}
+    late = np.array([[1, -50.0], [950, -1.0]])
+    found = list(search_warnings(searches.search(best=best, history=late, stats={})))
+    assert found == [
+        "The best rose by 49 in the last tenth of the evaluations: more of them may raise it further.",
+        "x is best at the upper end of its range: a wider range may hold a better point.",
+        "rate is best at the lower end of its range: a wider range may hold a better point.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rates", "trips", "words"),
+    [
+        (
+            [0.5, 0.4, 0.3],
+            0,
+            ["All neighbours exchange well: swap rates from 0.30 to 0.50.", "No round trip: no replica"],
+        ),
+        ([0.9, 0.95, 0.85], 1, ["All swap rates are above 0.8: fewer rungs would do", "1 round trip between"]),
+        ([], 0, ["A single rung: nothing is exchanged, this is annealing."]),
+    ],
+)
+def test_what_replicas_did_in_words(rates, trips, words):
+    n = len(rates) + 1
+    diagnostics = searches.tempering(swap_rates=np.array(rates), acceptance=np.full(n, 0.3), round_trips=trips)
+    found = list(readings(diagnostics))
+    assert len(found) == len(words)
+    for text, beginning in zip(found, words, strict=True):
+        assert text.startswith(beginning)
+
+
+def test_what_results_cannot_say_is_reported(tmp_path, without_plotly):
+    remark = "No intervals from search: a search has a best point only; fit or profile from there."
+    page = Page(write(tmp_path, [("Comparison", replace(compared(disagreements=()), remarks=(remark,)))]))
+    assert remark in page.text

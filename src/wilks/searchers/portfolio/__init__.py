@@ -1,0 +1,1 @@
+"""The default search: cooperating methods that share the best point, and the evaluations by what they bring."""

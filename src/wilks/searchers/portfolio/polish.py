@@ -1,0 +1,96 @@
+"""Polish: a local ascent over the real coordinates of the incumbent, the others held.
+
+The local solver sees the log-likelihood in units of a millionth of the spread of the first losses, from the first
+incumbent, so that its tolerances mean the same for every likelihood.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.core.algorithm import LocalSolver
+    from wilks.searchers.coordinates import Coordinates, Point
+    from wilks.searchers.portfolio.incumbent import Incumbent
+
+_UNITS = 1e6
+
+
+@dataclass
+class Polish:
+    """State of the polish.
+
+    Attributes
+    ----------
+    ascent
+        State of the local solver; None before the first.
+    base
+        Point whose other coordinates are held.
+    curvature
+        What the ascents so far know of the curvature; None at first.
+    reference
+        Loss that counts as zero.
+    waiting
+        Are points outstanding?
+    idle_at
+        Loss of the incumbent at which an ascent ended; NaN while there is something to do.
+    """
+
+    reference: float
+    ascent: Any = None
+    base: Point | None = None
+    curvature: NDArray[np.float64] | None = None
+    waiting: bool = False
+    idle_at: float = math.nan
+
+    def propose(
+        self, coordinates: Coordinates, solver: LocalSolver, incumbent: Incumbent
+    ) -> tuple[list[Point], list[Point] | None]:
+        """Return the points of the ascent; none while others are outstanding or nothing is left to do."""
+        if self.waiting or self.idle_at == incumbent.loss or not math.isfinite(incumbent.loss):
+            return [], None
+        self.idle_at = math.nan
+        reals = coordinates.reals
+        if self._begins_anew(incumbent):
+            self.base = incumbent.point
+            u = np.array([self.base[j] for j in reals])
+            value = self._value(incumbent.loss, incumbent.scale)
+            self.ascent = solver.start(u, value=value, curvature=self.curvature)
+        if not len(self.ascent.points) or self.base is None:
+            self.idle_at = incumbent.loss
+            return [], None
+        points = []
+        for row in self.ascent.points.tolist():
+            point = self.base.copy()
+            for j, u in zip(reals, row, strict=True):
+                point[j] = u
+            points.append(point)
+        self.waiting = True
+        return points, None
+
+    def _begins_anew(self, incumbent: Incumbent) -> bool:
+        """At the start of an iteration go to the incumbent, if it is better."""
+        ascent = self.ascent
+        if ascent is None or not len(ascent.points):
+            return True
+        return bool(ascent.stage == "gradient" and self._value(incumbent.loss, incumbent.scale) > ascent.value)
+
+    def _value(self, loss: float, scale: float) -> float:
+        return -(loss - self.reference) / (scale or 1.0) * _UNITS
+
+    def absorb(self, solver: LocalSolver, incumbent: Incumbent, points: list[Point], losses: list[float]) -> None:
+        """Advance the ascent; a batch with foreign points (random restarts) ends it."""
+        self.waiting = False
+        for point, loss in zip(points, losses, strict=True):
+            incumbent.offer(point, loss)
+        values = np.array([self._value(loss, incumbent.scale) for loss in losses])
+        self.ascent = solver.advance(self.ascent, values)
+        self.curvature = self.ascent.curvature
+        if not len(self.ascent.points):
+            self.idle_at = incumbent.loss

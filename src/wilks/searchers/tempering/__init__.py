@@ -1,0 +1,1 @@
+"""Parallel tempering: replica exchange as an optimiser and as a sampler."""
