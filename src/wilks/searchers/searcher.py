@@ -24,7 +24,7 @@ from wilks.searchers.dice import Dice
 from wilks.searchers.state import Batch, Findings, SearchState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -230,7 +230,8 @@ class Searcher(ABC):
     def _complete(self, state: SearchState, batch: Batch) -> None:
         lowest = min(batch.losses)
         if lowest < state.best_loss:
-            state.best, state.best_loss = batch.points[batch.losses.index(lowest)], lowest
+            row = batch.losses.index(lowest)
+            state.offer(batch.first_id + row, batch.points[row], lowest)
         if state.seen is not None:
             state.seen.update(zip(map(tuple, batch.points), batch.losses, strict=True))
             state.barred.update({tuple(batch.points[row]): True for row in batch.violated})
@@ -265,11 +266,9 @@ class Searcher(ABC):
             state.stage, state.note = "done", f"All {len(seen)} points of the space were evaluated."
             return
         drawn = (coordinates.random_point(state.dice) for _ in range(_UNSEEN_DRAWS))
-        in_order = ([float(i) for i in row] for row in itertools.product(*map(range, coordinates.sizes)))
         waiting = {tuple(point) for batch in state.open for point in batch.points}
-        point = next(
-            (p for p in itertools.chain(drawn, in_order) if tuple(p) not in seen and tuple(p) not in waiting), None
-        )
+        candidates = itertools.chain(drawn, _in_order(coordinates.sizes))
+        point = next((p for p in candidates if tuple(p) not in seen and tuple(p) not in waiting), None)
         if point is None:
             return  # all that is left is outstanding
         state.open.append(Batch(state.next_id, [point], [math.nan], notes=_UNSEEN))
@@ -297,8 +296,15 @@ class Searcher(ABC):
             batch.losses[row] = loss
             if position in violated:
                 batch.violated.append(row)
-            if loss < state.best_loss:
-                state.best, state.best_loss = batch.points[row], loss
+            state.offer(number, batch.points[row], loss)
         for batch in state.open:
             for row, earlier in batch.twins.items():
                 batch.losses[row] = batch.losses[earlier]
+                if earlier in batch.violated and row not in batch.violated:
+                    batch.violated.append(row)
+
+
+def _in_order(sizes: list[int]) -> Iterator[Point]:
+    """Every point of a discrete space; the axes are not written out before the first one is wanted."""
+    for row in itertools.product(*map(range, sizes)):
+        yield [float(i) for i in row]

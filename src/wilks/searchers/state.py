@@ -67,8 +67,8 @@ class SearchState:
         Number of points that it has tried.
     open
         Batches that are not told completely, the oldest first.
-    best, best_loss
-        The best point so far.
+    best, best_loss, best_id
+        The best point so far, its loss and its identity.
     n_told
         Number of points told that were evaluated: violated ones do not count.
     seen
@@ -93,11 +93,17 @@ class SearchState:
     next_id: int = 0
     best: Point | None = None
     best_loss: float = math.inf
+    best_id: int = -1
     n_told: int = 0
     seen: dict[tuple[float, ...], float] | None = None
     barred: dict[tuple[float, ...], bool] = field(default_factory=dict)
     engine: Any = None
     note: str = ""
+
+    def offer(self, number: int, point: Point, loss: float) -> None:
+        """Take a point if it is the best; of equal ones the first counts, in whatever order they are told."""
+        if loss < self.best_loss or (loss == self.best_loss and number < self.best_id):
+            self.best, self.best_loss, self.best_id = point, loss, number
 
 
 @dataclass(frozen=True)

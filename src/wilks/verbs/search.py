@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, SearchFailedError
+from wilks.core.problem import Problem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.loop.stopping import MaxEvaluations, as_rules
@@ -21,7 +22,6 @@ from wilks.verbs.context import Common, Context
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wilks.core.problem import Problem
     from wilks.loop.drive import Callback, Outcomes
     from wilks.loop.stopping import StoppingRule
     from wilks.searchers.state import Findings, SearchState
@@ -116,6 +116,8 @@ def search(
 
 def _budget(n_evaluations: object, problem: Problem, stop: object) -> int | None:
     if n_evaluations is None:
+        if not isinstance(problem, Problem):
+            return None  # it is refused with the other keywords
         return None if stop is not None else _DEFAULT_EVALUATIONS + _DEFAULT_PER_PARAMETER * problem.space.dimension
     if isinstance(n_evaluations, bool) or not isinstance(n_evaluations, (int, np.integer)) or n_evaluations < 1:
         raise InvalidConfigurationError(f"n_evaluations: expected a positive integer or None, got {n_evaluations!r}")

@@ -38,6 +38,7 @@ METHODS = (AXES, POLISH, TEMPERING, KICKS)
 _FIRST_AXES = 6
 _GREEDY, _FORGET = 0.7, 0.9
 _HEAT = 0.5
+_KICKS, _KICKS_WITH_CATEGORIES = 0.7, 3.0
 _NEGLIGIBLE = 1e-10  # of the spread of the first losses, per evaluation
 
 
@@ -136,7 +137,8 @@ class Portfolio(Searcher):
         scale = spread_of(losses)
         incumbent = Incumbent(points[best], losses[best], scale)
         discrete = 1.0 - len(coordinates.reals) / coordinates.dimension
-        weights = {AXES: 1.0, POLISH: 1.0, TEMPERING: 0.5 + 1.5 * discrete, KICKS: 0.7}
+        kicks = _KICKS_WITH_CATEGORIES if coordinates.categoricals else _KICKS
+        weights = {AXES: 1.0, POLISH: 1.0, TEMPERING: 0.5 + 1.5 * discrete, KICKS: kicks}
         methods = [m for m in METHODS if m in self.methods]
         if not coordinates.reals or self.solver is None:
             methods = [m for m in methods if m != POLISH]

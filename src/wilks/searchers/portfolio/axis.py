@@ -157,8 +157,11 @@ class AxisSearch:
         return j, unexplored(coordinates, dice, j, self.lines[j], self.base[j])
 
     def absorb(self, coordinates: Coordinates, incumbent: Incumbent, point: Point, loss: float, trial: Trial) -> None:
-        """Enter the answer, and take the point if it is the best."""
+        """Enter the answer, and take the point if it is the best; one off the axis (a random restart) says no more."""
         j = trial.coordinate
+        if any(new != old for i, (new, old) in enumerate(zip(point, trial.base, strict=True)) if i != j):
+            incumbent.offer(point, loss)
+            return
         line = self.lines[j]
         before = line.at(trial.base[j])
         difference = loss - trial.loss

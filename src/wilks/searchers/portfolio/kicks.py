@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from wilks.searchers.coordinates import Coordinates, Point
     from wilks.searchers.dice import Dice
 
-_RANDOM, _CATEGORICAL, _RESAMPLE = 0.3, 0.7, 0.3
+_RANDOM, _RANDOM_WITH_CATEGORIES = 0.3, 0.1
+_CATEGORICAL, _RESAMPLE = 0.85, 0.1
+_REACH = 5
 _DRAWS = 6
 
 
@@ -103,7 +105,7 @@ class Kicks:
     def _kicked(self, coordinates: Coordinates, dice: Dice, incumbent: Incumbent) -> list[Point]:
         d, categoricals = coordinates.dimension, coordinates.categoricals
         self.frozen = []
-        if dice.uniform() < _RANDOM:
+        if dice.uniform() < (_RANDOM_WITH_CATEGORIES if categoricals else _RANDOM):
             return [coordinates.random_point(dice) for _ in range(max(2, d // 2))]
         point = incumbent.point.copy()
         if categoricals and dice.uniform() < _CATEGORICAL:
@@ -178,13 +180,14 @@ class Kicks:
     def _close_slice(self, coordinates: Coordinates, incumbent: Incumbent, restart: Restart, left: float) -> None:
         """After a slice the other method takes over; after both, go on only if it can still win."""
         d = coordinates.dimension
-        if restart.in_slice < 2 * d + 4:
+        polished = restart.polish.idle_at == restart.own.loss  # nothing is left to polish
+        if restart.in_slice < d + 4 and not (restart.polishing and polished):
             return
         restart.in_slice = 0
-        if restart.polishing or not coordinates.reals:
+        if restart.polishing or polished or not coordinates.reals:
             rate = (restart.gained_from - restart.own.loss) / max(1, restart.spent)
-            reach = rate * min(20.0 * d, left)
+            reach = rate * min(_REACH * d, left)
             if rate <= 0 or restart.own.loss - reach > incumbent.loss:
                 self.restart = None
             restart.gained_from, restart.spent = restart.own.loss, 0
-        restart.polishing = not restart.polishing
+        restart.polishing = not (restart.polishing or polished)

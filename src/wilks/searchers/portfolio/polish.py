@@ -7,7 +7,7 @@ incumbent, so that its tolerances mean the same for every likelihood.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Polish:
         Loss that counts as zero.
     waiting
         Are points outstanding?
+    asked
+        The points that were proposed last.
     idle_at
         Loss of the incumbent at which an ascent ended; NaN while there is something to do.
     """
@@ -47,6 +49,7 @@ class Polish:
     base: Point | None = None
     curvature: NDArray[np.float64] | None = None
     waiting: bool = False
+    asked: list[Point] = field(default_factory=list)
     idle_at: float = math.nan
 
     def propose(
@@ -71,7 +74,7 @@ class Polish:
             for j, u in zip(reals, row, strict=True):
                 point[j] = u
             points.append(point)
-        self.waiting = True
+        self.waiting, self.asked = True, points.copy()  # a random restart may replace entries of the list
         return points, None
 
     def _begins_anew(self, incumbent: Incumbent) -> bool:
@@ -89,6 +92,9 @@ class Polish:
         self.waiting = False
         for point, loss in zip(points, losses, strict=True):
             incumbent.offer(point, loss)
+        if points != self.asked:
+            self.ascent = None
+            return
         values = np.array([self._value(loss, incumbent.scale) for loss in losses])
         self.ascent = solver.advance(self.ascent, values)
         self.curvature = self.ascent.curvature

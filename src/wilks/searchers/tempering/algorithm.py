@@ -32,7 +32,8 @@ class ParallelTempering(Searcher):
     """Replica exchange: walkers at several temperatures that exchange their states.
 
     Hot replicas cross barriers, cold ones refine what they hand down. Temperatures, steps and the weights of the moves
-    adapt themselves; nothing depends on a constant added to the log-likelihood.
+    adapt themselves; nothing depends on a constant added to the log-likelihood. With a local polish of the best point,
+    which pays for its evaluations, it is ``Portfolio(methods=("tempering", "polish"))``.
 
     With ``sampling=True`` it is a sampler. The temperatures go from 1 to infinity, where the prior is drawn from (the
     declared one; uniform on the scale of the parameter otherwise). A fifth of the budget adapts the ladder, the steps
