@@ -5,8 +5,9 @@
 It needs the environment that search_peers.py describes, and takes some minutes. Times are process times per evaluation
 beyond the objective itself, the least of three; five replicas each. `facade` is the class of the same name and
 signature in wilks.facades, `search` is `wilks.search`, and `batches of 5` the same with an objective that takes the
-points of all replicas at once; `batches of 50` has 50 replicas. GFO evaluates one point after the other and takes the
-same time for any number of replicas. Memory is what stays allocated for each evaluation, its row in the log included.
+points of all replicas at once; `batches of 10` and `of 50` have as many replicas. GFO evaluates one point after the
+other and takes the same time for any number of replicas. On grids `search` evaluates no point twice, which GFO and the
+facade do here. Memory is what stays allocated for each evaluation, its row in the log included.
 """
 
 import gc
@@ -25,7 +26,7 @@ import numpy as np
 import wilks
 import wilks.facades
 
-POPULATION = 5
+POPULATION, BATCHES = 5, (5, 10, 50)
 DIMENSIONS = (2, 10, 50)
 LENGTHS = (1_000, 10_000)
 MEMORY_LENGTHS = (1_000, 5_000)
@@ -68,9 +69,7 @@ def runs(dimension: int, *, grid: bool) -> dict[str, Run]:
         "GFO": partial(by_class, gfo, dimension, grid=grid, extras={}),
         "facade": partial(by_class, wilks.facades, dimension, grid=grid, extras={}),
         "search": partial(by_verb, dimension, POPULATION, grid=grid, vectorized=False),
-        "batches of 5": partial(by_verb, dimension, POPULATION, grid=grid, vectorized=True),
-        "batches of 50": partial(by_verb, dimension, 50, grid=grid, vectorized=True),
-    }
+    } | {f"batches of {n}": partial(by_verb, dimension, n, grid=grid, vectorized=True) for n in BATCHES}
 
 
 def watched_runs(dimension: int) -> dict[str, Run]:

@@ -24,7 +24,11 @@ SPACE = wilks.Space(
     n=wilks.Integer(0, 20),
     kind=wilks.Categorical(["a", "b", "c"]),
 )
-ALGORITHMS = {"default": (), "ParallelTempering": (wilks.ParallelTempering(),)}
+ALGORITHMS = {
+    "default": (),
+    "default, batches of 4": (wilks.Portfolio(batch_size=4),),
+    "ParallelTempering": (wilks.ParallelTempering(),),
+}
 
 Function = Callable[[Mapping[str, Any]], float]
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+import wilks
 from wilks import problems
 from wilks.problems import KnownProblem
 from wilks.profiles.grid import make_grid
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import Optimum
 from wilks.searchers.multistart import MultiStart
+from wilks.searchers.searcher import Searcher
 from wilks.verbs.fit import local_solvers
 
 # Problems with exact profiles, by name; small ones first.
@@ -62,3 +64,21 @@ def profile_map(known: KnownProblem, n_nodes: int = 9) -> ProfileMap:
 
 # Every algorithm, made for a problem; the tests of the contract run each on each.
 ALGORITHMS: dict[str, Callable[[KnownProblem], Any]] = {"multistart": multistart, "profile_map": profile_map}
+
+# Every algorithm of `wilks.search`, with the settings that make another algorithm of it.
+SEARCHES: dict[str, Callable[[], Searcher]] = {
+    "portfolio": wilks.Portfolio,
+    "portfolio_in_batches": lambda: wilks.Portfolio(batch_size=5),
+    "tempering": wilks.ParallelTempering,
+    "sampler": lambda: wilks.ParallelTempering(sampling=True),
+    "local_restarts": wilks.LocalRestarts,
+    "annealing": wilks.SimulatedAnnealing,
+    "annealing_in_chains": lambda: wilks.SimulatedAnnealing(n_chains=3),
+    "particle_swarm": wilks.ParticleSwarm,
+    "evolution_strategy": wilks.EvolutionStrategy,
+    "differential_evolution": wilks.DifferentialEvolution,
+    "cma_es": wilks.CmaEs,
+    "random": wilks.RandomSearch,
+    "latin_hypercube": wilks.LatinHypercube,
+    "sobol": wilks.Sobol,
+}

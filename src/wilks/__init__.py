@@ -29,7 +29,7 @@ from wilks.core.space import Space
 from wilks.core.status import Outcome, Status
 
 if TYPE_CHECKING:
-    from wilks import plots, problems
+    from wilks import facades, plots, problems
     from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
     from wilks.loop.progress import Progress
     from wilks.loop.stopping import MaxEvaluations, MaxTime, NoImprovement, TargetLogLikelihood
@@ -76,6 +76,7 @@ _LAZY = {
     "fit": "wilks.verbs.fit",
     "profile": "wilks.verbs.profile",
     "search": "wilks.verbs.search",
+    "facades": "wilks.facades",
     "plots": "wilks.plots",
     "problems": "wilks.problems",
 }
@@ -125,6 +126,7 @@ __all__ = [
     "Uniform",
     "WilksError",
     "compare",
+    "facades",
     "fit",
     "load",
     "plots",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from wilks.core.errors import InvalidProblemError
+from wilks.core.grid import EvenNodes
 from wilks.core.parameter import Categorical, Domain, Grid, Integer, Real, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
+
+_OWN_DOMAINS = (Real, Integer, Grid, Categorical)
+_PLAIN = (int, float, str, bool, type(None))
 
 
 class Space:
@@ -50,16 +54,17 @@ class Space:
             if not isinstance(name, str) or not name:
                 raise InvalidProblemError(f"Space: expected a parameter name (text), got {name!r}")
             plain = entry.item() if isinstance(entry, np.generic) else entry
-            if isinstance(plain, type) or not isinstance(plain, (Domain, int, float, str, bool, type(None))):
+            if isinstance(plain, type) or not isinstance(plain, (*_OWN_DOMAINS, *_PLAIN, Domain)):
                 raise InvalidProblemError(
                     f"Space: parameter {name!r}: expected Real, Integer, Grid, Categorical or a constant, "
                     f"got {entry!r} of type {type(entry).__name__}"
                 )
             self._entries[name] = plain
-        domains = {name: entry for name, entry in self._entries.items() if isinstance(entry, Domain)}
+        domains = {name: entry for name, entry in self._entries.items() if _is_domain(entry)}
         if not domains:
             raise InvalidProblemError("Space: expected at least one free parameter, got constants only")
         self._domains: dict[str, Domain] = domains
+        self._description = ""
         self._free = tuple(domains)
         self._prepare()
 
@@ -67,23 +72,30 @@ class Space:
         """Arrays for the vectorised maps between theta and the unit box, a number for every column."""
         domains = list(self._domains.values())
         columns = np.array([_column(domain) for domain in domains])
-        self._lower, self._upper, self._width = np.ascontiguousarray(columns.T)
+        self._lower, self._upper, self._width, self._step, top = np.ascontiguousarray(columns.T)
+        is_even = np.isfinite(top)
+        self._top = top if is_even.any() else None
         self._is_whole = np.array([isinstance(d, (Integer, Categorical)) for d in domains])
         self._is_log = np.array([isinstance(d, Real) and d.scale == "log" for d in domains])
-        self._other = [(i, d) for i, d in enumerate(domains) if not isinstance(d, (Real, Integer, Categorical))]
         self._any_whole, self._any_log = bool(self._is_whole.any()), bool(self._is_log.any())
+        is_binned = self._is_whole | is_even
+        mixed = is_binned.any() and not is_binned.all()
+        self._binned: NDArray[np.bool_] | bool = is_binned if mixed else bool(is_binned[0])
+        self._grids = [(i, d) for i, d in enumerate(domains) if not isinstance(d, (Real, Integer, Categorical))]
+        self._other = [(i, d) for i, d in self._grids if not is_even[i]]
         self._middle = self._lower - 0.5 * self._is_whole  # a whole number goes to the middle of its bin
         self._log_lower = np.where(self._is_log, self._lower, 1.0)
         self._log_width = np.array(
             [math.log(d.upper / d.lower) if isinstance(d, Real) and d.scale == "log" else 1.0 for d in domains]
         )
         # Rounding is monotonic: a linear map that does not go beyond its upper end there does so nowhere.
-        end = self._lower + self._width
+        end = np.where(is_even, np.where(is_even, top, 0.0) * self._step, self._width) + self._lower
         self._may_miss_end = self._any_log or bool((end < self._upper).any())
         self._may_pass_end = self._any_log or bool((end > self._upper).any())
         self._decoders = [(name, _decoder(d)) for name, d in self._domains.items() if not isinstance(d, (Real, Grid))]
-        self._template: dict[str, Value] = dict.fromkeys(self._entries) | self.constants  # all names in order
-        self._has_constants = len(self._entries) > len(self._free)
+        constants = {name: entry for name, entry in self._entries.items() if not _is_domain(entry)}
+        self._constants: dict[str, Value] = constants  # type: ignore[assignment]  # just sorted out
+        self._template: dict[str, Value] = dict.fromkeys(self._entries) | self._constants  # all names in order
         self._n_values = tuple(domain.n_values for domain in domains)
         self._is_continuous = np.array([n is None for n in self._n_values])
         self._is_ordered = np.array([not isinstance(d, Categorical) for d in domains])
@@ -107,7 +119,7 @@ class Space:
     @property
     def constants(self) -> dict[str, Value]:
         """Names and values of the constants."""
-        return {name: entry for name, entry in self._entries.items() if not isinstance(entry, Domain)}
+        return self._constants.copy()
 
     @property
     def dimension(self) -> int:
@@ -171,18 +183,27 @@ class Space:
 
     def to_values(self, theta: ArrayLike) -> dict[str, Value]:
         """One theta, shape (dimension,), to the values by name that the user's function gets."""
-        return self.values_of_row(np.asarray(theta, dtype=float).tolist())
+        row = np.asarray(theta, dtype=float).tolist()
+        if len(row) != len(self._free):
+            expected = f"{len(self._free)} numbers, for {', '.join(self._free)}"
+            raise InvalidProblemError(f"expected an argument of {expected}, got {len(row)}")
+        return self.values_of_row(row)
 
     def values_of_row(self, row: list[float]) -> dict[str, Value]:
-        """Like `to_values`, for a list of floats; the fast path of the evaluator."""
-        values: dict[str, Value]
-        if self._has_constants:
-            values = self._template.copy()
-            values.update(zip(self._free, row, strict=True))
-        else:
-            values = dict(zip(self._free, row, strict=True))
+        """Like `to_values`, for a list of as many floats as there are columns; the fast path of the evaluator."""
+        values: dict[str, Value] = dict(zip(self._free, row))  # noqa: B905 - the keyword takes a quarter of the time
+        if self._constants:
+            values = {**self._template, **values}
         for name, decode in self._decoders:
             values[name] = decode(values[name])  # type: ignore[arg-type]  # a float until decoded here
+        return values
+
+    def values_of_rows(self, thetas: NDArray[np.float64]) -> dict[str, Any]:
+        """Thetas, shape (n, dimension), to an array of n values for every parameter, by name; constants as they are."""
+        columns = dict(zip(self._free, thetas.T.copy(), strict=True))
+        values = {**self._template, **columns} if self._constants else columns
+        for name, decode in self._decoders:
+            values[name] = np.array([decode(number) for number in columns[name].tolist()])
         return values
 
     def to_theta(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
@@ -228,7 +249,7 @@ class Space:
         if self._any_log:
             np.log(theta / self._log_lower, out=unit, where=self._is_log)
             np.divide(unit, self._log_width, out=unit, where=self._is_log)
-        for column, domain in self._other:
+        for column, domain in self._grids:
             unit[..., column] = domain.to_unit(theta[..., column])
         return unit
 
@@ -236,14 +257,21 @@ class Space:
         """Unit box, shape (..., dimension), to theta."""
         inside: NDArray[np.float64] = np.minimum(np.asarray(unit, dtype=float), 1.0)
         theta: NDArray[np.float64] = inside * self._width
-        if self._any_whole:
-            np.floor(theta, out=theta, where=self._is_whole)
+        if self._binned is not False:
+            np.floor(theta, out=theta, where=self._binned)
+        at_end = inside == 1.0 if self._may_miss_end else None
+        if self._top is not None:  # indices of evenly spaced values
+            np.maximum(theta, 0.0, out=theta)
+            np.minimum(theta, self._top, out=theta)
+            if at_end is not None:
+                at_end |= theta == self._top
+            theta *= self._step
         theta += self._lower
         if self._any_log:
             np.copyto(theta, self._lower * np.exp(inside * self._log_width), where=self._is_log)
         # The rounding above may miss an end by one unit in the last place; a whole number has its last bin there.
-        if self._may_miss_end:
-            np.copyto(theta, self._upper, where=inside == 1.0)
+        if at_end is not None:
+            np.copyto(theta, self._upper, where=at_end)
         if self._may_pass_end:
             np.minimum(theta, self._upper, out=theta)
         np.maximum(theta, self._lower, out=theta)
@@ -297,22 +325,42 @@ class Space:
 
     def describe(self) -> str:
         """Text that identifies the space, for fingerprints."""
-        lines = [
-            f"{name}={entry.describe() if isinstance(entry, Domain) else repr(entry)}"
-            for name, entry in self._entries.items()
-        ]
-        return "\n".join(lines)
+        if not self._description:
+            known: dict[object, str] = {}  # the values of a long list take a while to be written
+            lines = []
+            for name, entry in self._entries.items():
+                domain = self._domains.get(name)
+                text = repr(entry) if domain is None else ""
+                if isinstance(domain, Grid):
+                    key = domain.nodes, domain.prior
+                    text = known[key] = known.get(key) or domain.describe()
+                elif domain is not None:
+                    text = domain.describe()
+                lines.append(f"{name}={text}")
+            self._description = "\n".join(lines)
+        return self._description
 
 
-def _column(domain: Domain) -> tuple[float, float, float]:
-    """Lower end, upper end and width of the linear map of a domain, zero to one where there is none."""
+def _is_domain(entry: Domain | Value) -> TypeGuard[Domain]:
+    """The quick way: to ask whether something is of a protocol takes a hundred times longer."""
+    return isinstance(entry, _OWN_DOMAINS) or (not isinstance(entry, _PLAIN) and isinstance(entry, Domain))
+
+
+def _column(domain: Domain) -> tuple[float, float, float, float, float]:
+    """Lower end, upper end and width of the linear map of a domain, zero to one where there is none.
+
+    Then the distance of evenly spaced values and the last of their indices; one and infinity where there are none.
+    """
     if isinstance(domain, Real):
-        return domain.lower, domain.upper, domain.upper - domain.lower
+        return domain.lower, domain.upper, domain.upper - domain.lower, 1.0, math.inf
     if isinstance(domain, Integer):
-        return domain.lower, domain.upper, domain.n_values or 1
+        return domain.lower, domain.upper, domain.n_values or 1, 1.0, math.inf
     if isinstance(domain, Categorical):
-        return 0.0, len(domain.values) - 1.0, len(domain.values)
-    return 0.0, 1.0, 1.0
+        return 0.0, len(domain.values) - 1.0, len(domain.values), 1.0, math.inf
+    if isinstance(domain, Grid) and isinstance(domain.nodes, EvenNodes):
+        nodes = domain.nodes
+        return nodes.first, nodes.last, nodes.size, nodes.step, nodes.size - 1
+    return 0.0, 1.0, 1.0, 1.0, math.inf
 
 
 def _decoder(domain: Domain) -> Callable[[float], Value]:

@@ -86,7 +86,8 @@ def takes_batches(problem: Problem, want: Want) -> bool:
 
 
 def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
-    call = _caller(problem, want)
+    with_payload = want != "value"
+    call: Callable[[dict[str, Any]], Any] = _caller(problem, want) if with_payload else _value_of(problem)
     constraints = problem.constraints
     to_values = problem.space.values_of_row
     log_likelihoods: list[float] = []
@@ -94,6 +95,7 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
     seconds: list[float] = []
     statuses: dict[int, int] = {}  # of the points that are not OK: most are
     errors: dict[int, str] = {}
+    payload = None
     interrupted = stopped = False
     clock, isfinite = time.perf_counter, math.isfinite
     began = clock()
@@ -104,7 +106,9 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
                 if constraints and not all(constraint(to_values(row)) for constraint in constraints):
                     value, payload, statuses[len(seconds)] = -math.inf, None, _VIOLATED
                 else:
-                    value, payload = call(to_values(row))
+                    value = call(to_values(row))
+                    if with_payload:
+                        value, payload = value
                     if type(value) is not float or not isfinite(value):
                         value, status = _checked(value)
                         if status != _OK:
@@ -115,7 +119,8 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
                 errors[len(seconds)] = _traceback_of(error)
                 value, payload, statuses[len(seconds)] = -math.inf, None, _FAILED
             log_likelihoods.append(value)
-            payloads.append(payload)
+            if with_payload:
+                payloads.append(payload)
             ended = clock()
             seconds.append(ended - began)  # the last entry of a point: Ctrl-C may come between any two lines
             began = ended
@@ -134,7 +139,7 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
         np.array(seconds, dtype=np.float32),
         os.getpid(),
         _mean_seconds(seconds, statuses),
-        None if want == "value" else payloads[:n],
+        payloads[:n] if with_payload else None,
         {position: text for position, text in errors.items() if position < n} if errors else {},
         interrupted,
         stopped,
@@ -152,59 +157,70 @@ def _mean_seconds(seconds: list[float], statuses: dict[int, int]) -> float | Non
 def _vectorized(problem: Problem, thetas: NDArray[np.float64]) -> ChunkAnswer:
     """One call for all points that the constraints allow; a batch that raises is halved to find the bad points."""
     n = len(thetas)
-    answer = ChunkAnswer(
-        np.full(n, -np.inf), np.full(n, _FAILED, dtype=np.int8), np.zeros(n, dtype=np.float32), os.getpid()
-    )
-    done = 0
+    answer = ChunkAnswer(np.empty(n), np.empty(n, dtype=np.int8), np.zeros(n, dtype=np.float32), os.getpid())
+    answer.log_likelihoods.fill(-np.inf)
+    answer.statuses.fill(_FAILED)
+    done, seconds = 0, 0.0
     try:
-        rows = np.arange(n)
-        if problem.constraints:
-            allowed = [_allowed(problem, row, position, answer) for position, row in enumerate(thetas.tolist())]
-            rows = rows[np.array(allowed, dtype=bool)]
-        parts = [rows] if len(rows) else []
+        rows = _allowed_rows(problem, thetas, answer) if problem.constraints else None
+        n_called = n if rows is None else len(rows)
+        parts = [(0, n_called)] if n_called else []
         while parts:
-            part = parts.pop()
-            done = int(part[0])  # parts go from left to right
-            parts += _answer_part(problem, thetas, part, answer)
+            start, stop = parts.pop()
+            part = slice(start, stop) if rows is None else rows[start:stop]
+            done = start if rows is None else int(rows[start])  # parts go from left to right
+            began = time.perf_counter()
+            if not _answered(problem, thetas, part, answer):
+                middle = (start + stop) // 2
+                parts += [(middle, stop), (start, middle)]
+            seconds += time.perf_counter() - began
     except KeyboardInterrupt:
         return _cut(answer, done, interrupted=True)
     except StopRun:
         return _cut(answer, done, stopped=True)
-    answer.mean_seconds = _mean_of_batch(answer)
+    answer.mean_seconds = seconds / n_called if n_called else None
     return answer
 
 
-def _mean_of_batch(answer: ChunkAnswer) -> float | None:
-    n_called = len(answer) - int(np.count_nonzero(answer.statuses == _VIOLATED))
-    return float(answer.seconds.sum()) / n_called if n_called else None
-
-
-def _answer_part(
-    problem: Problem, thetas: NDArray[np.float64], part: NDArray[np.intp], answer: ChunkAnswer
-) -> list[NDArray[np.intp]]:
-    """Enter the answers of one call; or, where it raises, return its halves, the right one first."""
+def _answered(
+    problem: Problem, thetas: NDArray[np.float64], part: slice | NDArray[np.intp], answer: ChunkAnswer
+) -> bool:
+    """Enter the answers of one call; False where the call raised and there are several points."""
+    points = thetas[part]
+    n = len(points)
     began = time.perf_counter()
     try:
-        raw = _call_vectorized(problem, thetas[part])
+        raw = problem.log_likelihood(problem.space.values_of_rows(points))  # type: ignore[attr-defined]  # both kinds have it
+        values = _numbers(raw, (n,), "a vectorized log_likelihood")
     except InvalidProblemError as error:
-        answer.errors.update(dict.fromkeys(part.tolist(), _traceback_of(error)))
-        return []
+        answer.errors.update(dict.fromkeys(_positions(part, answer), _traceback_of(error)))
+        return True
     except StopRun:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
-        if len(part) > 1:
-            half = len(part) // 2
-            return [part[half:], part[:half]]
-        answer.errors[int(part[0])] = _traceback_of(error)
-        return []
-    answer.seconds[part] = (time.perf_counter() - began) / len(part)
-    good = np.isfinite(raw)
-    excluded = raw == -np.inf
-    answer.log_likelihoods[part[good]] = raw[good]
-    answer.statuses[part[good]], answer.statuses[part[excluded]] = _OK, _EXCLUDED
+        if n > 1:
+            return False
+        answer.errors[_positions(part, answer)[0]] = _traceback_of(error)
+        return True
+    answer.seconds[part] = (time.perf_counter() - began) / n
+    good = np.isfinite(values)
+    if np.count_nonzero(good) == n:
+        answer.log_likelihoods[part] = values
+        answer.statuses[part] = _OK
+        return True
+    excluded = values == -np.inf
+    answer.log_likelihoods[part] = np.where(good, values, -np.inf)
+    answer.statuses[part] = np.where(good, _OK, np.where(excluded, _EXCLUDED, _FAILED))
+    positions = _positions(part, answer)
     for at in np.flatnonzero(~(good | excluded)).tolist():
-        answer.errors[int(part[at])] = _not_finite(float(raw[at]))
-    return []
+        answer.errors[positions[at]] = _not_finite(float(values[at]))
+    return True
+
+
+def _positions(part: slice | NDArray[np.intp], answer: ChunkAnswer) -> list[int]:
+    """Positions in the chunk of the points of a part."""
+    found: list[int] = np.arange(len(answer))[part].tolist()
+    return found
 
 
 def _cut(answer: ChunkAnswer, n: int, *, interrupted: bool = False, stopped: bool = False) -> ChunkAnswer:
@@ -220,6 +236,12 @@ def _cut(answer: ChunkAnswer, n: int, *, interrupted: bool = False, stopped: boo
     )
 
 
+def _allowed_rows(problem: Problem, thetas: NDArray[np.float64], answer: ChunkAnswer) -> NDArray[np.intp]:
+    """Positions of the points that the constraints allow."""
+    allowed = [_allowed(problem, row, position, answer) for position, row in enumerate(thetas.tolist())]
+    return np.flatnonzero(allowed)
+
+
 def _allowed(problem: Problem, row: list[float], position: int, answer: ChunkAnswer) -> bool:
     try:
         allowed = all(constraint(problem.space.values_of_row(row)) for constraint in problem.constraints)
@@ -233,23 +255,10 @@ def _allowed(problem: Problem, row: list[float], position: int, answer: ChunkAns
     return allowed
 
 
-def _call_vectorized(problem: Problem, thetas: NDArray[np.float64]) -> NDArray[np.float64]:
-    space = problem.space
-    columns: dict[str, Any] = {}
-    for name in space.names:
-        if name not in space.free:
-            columns[name] = space.constants[name]
-            continue
-        column = thetas[:, space.index(name)]
-        domain = space[name]
-        plain = domain.n_values is None
-        columns[name] = column.copy() if plain else np.array([domain.decode(x) for x in column.tolist()])
-    raw = problem.log_likelihood(columns)  # type: ignore[attr-defined]  # both kinds have it
-    return _numbers(raw, (len(thetas),), "a vectorized log_likelihood")
-
-
 def _numbers(raw: Any, shape: tuple[int | None, ...], what: str) -> NDArray[np.float64]:  # noqa: ANN401 - user's answer
     """Return an answer as floats of the shape that is expected; None stands for any length but zero."""
+    if type(raw) is np.ndarray and raw.dtype == np.float64 and raw.shape == shape:
+        return raw.copy()
     array = np.asarray(raw)
     known = len(array.shape) == len(shape) and all(
         got == n if n is not None else got > 0 for got, n in zip(array.shape, shape, strict=True)
@@ -263,26 +272,32 @@ def _numbers(raw: Any, shape: tuple[int | None, ...], what: str) -> NDArray[np.f
     return array.astype(float)
 
 
+def _value_of(problem: Problem) -> Callable[[dict[str, Any]], Any]:
+    """Return a function of values that gives the raw log-likelihood."""
+    if isinstance(problem, ResidualProblem):
+        return lambda values: _residual(problem, values, "value")[0]
+    if not isinstance(problem, LikelihoodProblem):
+        raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
+    if not problem.vectorized:
+        return problem.log_likelihood
+    function, free = problem.log_likelihood, problem.space.free
+
+    def one(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
+        arrays = {name: np.asarray([value]) if name in free else value for name, value in values.items()}
+        return _numbers(function(arrays), (1,), "a vectorized log_likelihood")[0]
+
+    return one
+
+
 def _caller(problem: Problem, want: Want) -> Call:
     """Return a function of values that gives (raw log-likelihood, payload)."""
     if isinstance(problem, ResidualProblem):
         return lambda values: _residual(problem, values, want)
-    if not isinstance(problem, LikelihoodProblem):
-        raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
-    function = one = problem.log_likelihood
-    if problem.vectorized:
-        free = problem.space.free
-
-        def one(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
-            arrays = {name: np.asarray([value]) if name in free else value for name, value in values.items()}
-            return _numbers(function(arrays), (1,), "a vectorized log_likelihood")[0]
-
-    if want == "value":
-        return lambda values: (one(values), None)
-    gradient = problem.gradient
+    one = _value_of(problem)
+    gradient = problem.gradient  # type: ignore[attr-defined]  # just checked
     if gradient is None:
         raise InvalidProblemError(f"problem {problem.name!r}: a gradient was asked for, but the problem has none")
-    return lambda values: (one({**values}), _gradient(problem, gradient(values)))
+    return lambda values: (one({**values}), _gradient(problem, gradient(values)))  # type: ignore[arg-type]  # as above
 
 
 def _gradient(problem: LikelihoodProblem, raw: Any) -> NDArray[np.float64]:  # noqa: ANN401 - the user's answer

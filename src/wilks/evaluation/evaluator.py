@@ -180,13 +180,19 @@ class Evaluator:
         """Take the next points of the first batch, as many as fit into the time of a chunk."""
         batch = self._waiting[0]
         n = len(batch.ids)
-        if n == 1 or n <= (size := self._chunk_size(batch)):
+        if n == 1 or self._fits(n) or n <= (size := self._chunk_size(batch)):
             self._waiting.popleft()
             self._n_waiting -= n
             return batch
         self._waiting[0] = rows(batch, slice(size, None))
         self._n_waiting -= size
         return rows(batch, slice(None, size))
+
+    def _fits(self, n: int) -> bool:
+        """Are these few and quick, so that one worker evaluates them together? A short way around `_chunk_size`."""
+        mean = self._mean_seconds
+        quick = mean is not None and n < _WHOLE_BATCH and n * mean < _SERIAL_SECONDS
+        return quick and self.any_answer and self.executor.n_workers == 1
 
     def _chunk_size(self, batch: Proposals) -> int:
         workers = self.executor.n_workers
@@ -236,7 +242,7 @@ class Evaluator:
         if mean is not None:
             self._mean_seconds = mean if known is None else 0.7 * known + 0.3 * mean
         workers = np.empty(n, dtype=np.int32)
-        workers[:] = answer.worker
+        workers.fill(answer.worker)
         evaluations = Evaluations(
             proposals.ids,
             proposals.thetas,

@@ -39,6 +39,12 @@ _MODULES = {
     "diagnostics": "wilks.facades.gfo.diagnostics",
 }
 
+_INSTEAD = {
+    "DifferentialEvolutionOptimizer": "; use wilks.search(problem, wilks.DifferentialEvolution())",
+    "CMAESOptimizer": "; use wilks.search(problem, wilks.CmaEs())",
+    "RandomRestartHillClimbingOptimizer": "; use wilks.search(problem, wilks.LocalRestarts()) or rand_rest_p=",
+}
+
 __all__ = [
     "BaseStorage",
     "EvolutionStrategyOptimizer",
@@ -61,7 +67,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
     elif name in _LAZY:
         found = getattr(importlib.import_module(_LAZY[name]), name)
     else:
-        raise AttributeError(f"module 'wilks.facades' has no attribute {name!r}")
+        instead = _INSTEAD.get(name, "")
+        raise AttributeError(f"module 'wilks.facades' has no attribute {name!r}{instead}")
     globals()[name] = found
     return found
 

@@ -45,12 +45,15 @@ class Budget:
         """Are there points that were not handed out?"""
         return bool(self._kept_back)
 
-    def submit(self, proposals: Proposals) -> None:
-        """Take points; with a limit they wait for `release`."""
-        if self._rule is None:
+    def submit(self, proposals: Proposals, n_made: int) -> None:
+        """Take points, when `n_made` evaluations are made and others are under way; hand out what fits."""
+        n = len(proposals.ids)
+        rule = self._rule
+        if rule is None or (not self._kept_back and n_made + self._evaluator.outstanding + n <= rule.n):
             self._evaluator.submit(proposals)
-        elif len(proposals):
+        elif n:
             self._kept_back.append(proposals)
+            self.release(n_made)
 
     def release(self, n_made: int) -> None:
         """Hand out what fits, when `n_made` evaluations are made and others are under way."""

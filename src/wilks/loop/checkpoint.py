@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _COMMIT_SECONDS = 0.05
 _FIRST_CHECKPOINT_SECONDS = 1.0
 _CHECKPOINT_SHARE = 30.0
+_FEW = 50
 _OK, _FAILED, _VIOLATED, _LOST = (
     int(EvaluationStatus.OK),
     int(EvaluationStatus.FAILED),
@@ -88,9 +89,7 @@ class RunState:
             self.n_violated += in_vain
             n -= in_vain
         self.n_evaluations += n
-        best = values[values.argmax()]
-        if best > self.best:
-            self.best = float(best)
+        self.best = max(self.best, values.item(values.argmax()))
 
     def remember(self, evaluations: Evaluations) -> None:
         """Enter every rise of the best, in the order in which the algorithm is told."""
@@ -98,14 +97,18 @@ class RunState:
         n = len(statuses)
         counted = statuses != _VIOLATED if np.count_nonzero(statuses) else None
         known = self.history[-1][1] if self.history else -np.inf
-        if values[values.argmax()] > known:
+        if self.best > known:  # here, or in evaluations that are not told yet
             numbers = np.arange(1, n + 1) if counted is None else np.cumsum(counted)
             highest = np.maximum.accumulate(np.concatenate([[known], values]))
             for at in np.flatnonzero(highest[1:] > highest[:-1]).tolist():
                 self.history.append((self.n_told + int(numbers[at]), float(values[at])))
-        last = n - 1 if counted is None else int(np.flatnonzero(counted)[-1]) if counted.any() else -1
+        if counted is None:
+            self.n_in_vain = 0
+            self.n_told += n
+            return
+        last = int(np.flatnonzero(counted)[-1]) if counted.any() else -1
         self.n_in_vain = n - 1 - last + (self.n_in_vain if last < 0 else 0)
-        self.n_told += n if counted is None else int(np.count_nonzero(counted))
+        self.n_told += int(np.count_nonzero(counted))
 
 
 class Recorder:
@@ -268,4 +271,7 @@ def merge(parts: list[Evaluations], *, by_id: bool = False) -> Evaluations | Non
 
 
 def _ascending(ids: NDArray[np.int64]) -> bool:
-    return len(ids) == 1 or not np.count_nonzero(ids[1:] <= ids[:-1])
+    if len(ids) < _FEW:  # lists are quicker
+        numbers = ids.tolist()
+        return bool(numbers == sorted(numbers))
+    return not np.count_nonzero(ids[1:] <= ids[:-1])

@@ -192,7 +192,7 @@ class _Driver:
         self._max_seconds = min((rule.seconds for rule in self._clocks), default=math.inf) - watch.seconds_before
         self._history: tuple[tuple[int, float], ...] = ()
         self._began = time.perf_counter()
-        self._shown = -math.inf
+        self._shown = -math.inf if watch.callbacks else math.inf
         self.n_reused = 0
 
     @property
@@ -205,9 +205,9 @@ class _Driver:
         for batch in _without(run.outstanding, back):  # handed out before a resume
             self._submit(batch)
         if not run.outstanding:
-            stalled = self._stalled()
-            if stalled is not None:
-                return stalled
+            status = self._stalled() or self._by_rules()  # a run that is called again may have no right to ask
+            if status is not None:
+                return status
             self._ask()
         while True:
             gate.check()
@@ -237,16 +237,14 @@ class _Driver:
             self._run.ready.append(known)
             self._run.count(known)
             self.n_reused += len(known) - n_violated(known.statuses)
-        self._budget.submit(unknown)
-        if self._budget.keeps_back:
-            self._budget.release(self._n_made())
+        self._budget.submit(unknown, self._n_made())
 
     def _collect(self, gate: InterruptGate) -> Status | None:
         """Wait for what can be told, or for the end: the status, if a rule or a callback wants it now."""
         run, evaluator, budget = self._run, self._evaluator, self._budget
-        while evaluator.outstanding and (self._whole_batches or budget.keeps_back or not run.ready):
+        while evaluator.outstanding and (self._whole_batches or not run.ready or budget.keeps_back):
             self._take(gate)
-            status = self._stop_at_once()
+            status = self._stop_at_once(self.elapsed)
             if status is not None:
                 return status
             if budget.keeps_back:
@@ -254,9 +252,10 @@ class _Driver:
         return budget.status(self._n_made()) if budget.keeps_back else None
 
     def _take(self, gate: InterruptGate) -> None:
+        run = self._run
         for evaluations in self._evaluator.collect(gate.open):
-            self._run.ready.append(evaluations)
-            self._run.count(evaluations)
+            run.ready.append(evaluations)
+            run.count(evaluations)
             self._recorder.add(evaluations)
         if self._evaluator.interrupted:
             raise KeyboardInterrupt
@@ -271,13 +270,14 @@ class _Driver:
 
     def _tell(self) -> None:
         run = self._run
-        ready = [merge(run.ready, by_id=True)] if self._whole_batches else run.ready
-        run.ready = []
+        ready, run.ready = run.ready, []
+        if self._whole_batches:
+            whole = merge(ready, by_id=True)
+            ready = [] if whole is None else [whole]
         for evaluations in ready:
-            if evaluations is not None:
-                run.remember(evaluations)
-                run.algorithm = self._algorithm.tell(run.algorithm, evaluations)
-                run.outstanding = _without(run.outstanding, evaluations.ids)
+            run.remember(evaluations)
+            run.algorithm = self._algorithm.tell(run.algorithm, evaluations)
+            run.outstanding = _without(run.outstanding, evaluations.ids)
 
     def tell_rest(self) -> None:
         """Let the result profit from what a run that ended within a batch has not told; the checkpoint stays."""
@@ -309,22 +309,21 @@ class _Driver:
 
     def _stop(self) -> Status | None:
         """Look at all rules; only between batches, so that the answer does not depend on the number of workers."""
-        stalled = self._stalled()
-        if stalled is not None:
-            return stalled
+        return self._stalled() or self._by_rules() or self._stop_at_once(self.elapsed)
+
+    def _by_rules(self) -> Status | None:
         if not self._only_limits or self._n_used() >= self._max_evaluations or self.elapsed >= self._max_seconds:
             info = self._info()
             for rule in self._watch.rules:
                 status = rule.check(info)
                 if status is not None:
                     return status
-        return self._stop_at_once()
+        return None
 
-    def _stop_at_once(self) -> Status | None:
+    def _stop_at_once(self, elapsed: float) -> Status | None:
         """Look at what does not wait for the end of a batch: the user's function, the clock, and the callbacks."""
         if self._evaluator.stopped:
             return Status(Outcome.STOPPED_BY_CALLBACK, "The likelihood asked for it.")
-        elapsed = self.elapsed
         if elapsed >= self._max_seconds:
             info = self._info()
             return next(filter(None, (rule.check(info) for rule in self._clocks)), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -27,6 +28,8 @@ Boundary = Literal["reflect", "clip", "periodic", "random", "intermediate"]
 BOUNDARIES: tuple[str, ...] = get_args(Boundary)
 
 REAL, ORDERED, CATEGORICAL = 0, 1, 2
+
+_MOST_LOG = 700.0
 
 Point = list[float]
 
@@ -74,12 +77,12 @@ class Coordinates:
             [n - 0.5 if n else 1.0 for n in sizes],
         )
 
-    @property
+    @cached_property
     def dimension(self) -> int:
         """Number of coordinates."""
         return len(self.kinds)
 
-    @property
+    @cached_property
     def reals(self) -> list[int]:
         """Positions of the real coordinates."""
         return [j for j, kind in enumerate(self.kinds) if kind == REAL]
@@ -91,8 +94,10 @@ class Coordinates:
 
     @property
     def n_points(self) -> float:
-        """Number of different points; infinite with a real coordinate."""
-        return math.inf if 0 in self.sizes else float(math.prod(self.sizes))
+        """Number of different points; infinite with a real coordinate, or where no float can count them."""
+        if 0 in self.sizes or sum(map(math.log, self.sizes)) > _MOST_LOG:
+            return math.inf
+        return float(math.prod(self.sizes))
 
     def thetas(self, points: list[Point]) -> NDArray[np.float64]:
         """Return the points as thetas, shape (n, dimension)."""
@@ -101,11 +106,23 @@ class Coordinates:
     def units(self, points: list[Point]) -> NDArray[np.float64]:
         """Return the points in the unit box, discrete ones in the middle of their bins."""
         array = np.array(points, dtype=float).reshape(-1, len(self.kinds))
-        if any(self.sizes):
-            for j, size in enumerate(self.sizes):
-                if size:
-                    array[:, j] = (array[:, j] + 0.5) / size
+        if self._any_discrete:
+            array += self._half
+            array /= self._n_bins
         return array
+
+    @cached_property
+    def _any_discrete(self) -> bool:
+        return any(self.sizes)
+
+    @cached_property
+    def _half(self) -> NDArray[np.float64]:
+        """From an index to the middle of its bin."""
+        return np.array([0.5 if size else 0.0 for size in self.sizes])
+
+    @cached_property
+    def _n_bins(self) -> NDArray[np.float64]:
+        return np.array([float(size or 1) for size in self.sizes])
 
     def points(self, units: NDArray[np.float64]) -> list[Point]:
         """Return points of the unit box, shape (n, dimension), in these coordinates."""
@@ -126,11 +143,13 @@ class Coordinates:
 
     def settle(self, j: int, value: float, current: float, dice: Dice) -> float:
         """Return a proposed value inside its range, by the rule for the boundary, and rounded where it is an index."""
-        low, high = self.low[j], self.high[j]
+        low, high, size = self.low[j], self.high[j], self.sizes[j]
         if not low <= value <= high:
             value = self._fold(value, low, high, current, dice)
-        size = self.sizes[j]
-        return float(min(max(math.floor(value + 0.5), 0), size - 1)) if size else value
+        if not size:
+            return value
+        index = math.floor(value + 0.5)
+        return float(index if 0 <= index < size else 0 if index < 0 else size - 1)
 
     def _fold(self, value: float, low: float, high: float, current: float, dice: Dice) -> float:
         width, rule = high - low, self.boundary

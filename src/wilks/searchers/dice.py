@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wilks.core.random import keyed_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -40,15 +40,19 @@ class Dice:
 
     def uniform(self) -> float:
         """Draw from [0, 1)."""
-        if not self.uniforms:
+        try:
+            return self.uniforms.pop()
+        except IndexError:
             self.uniforms = self.generator.random(_BLOCK).tolist()
-        return self.uniforms.pop()
+            return self.uniforms.pop()
 
     def normal(self) -> float:
         """Draw from the standard normal distribution."""
-        if not self.normals:
+        try:
+            return self.normals.pop()
+        except IndexError:
             self.normals = self.generator.standard_normal(_BLOCK).tolist()
-        return self.normals.pop()
+            return self.normals.pop()
 
     def integer(self, n: int) -> int:
         """Draw from 0 to n - 1."""
@@ -58,6 +62,13 @@ class Dice:
         """Draw from 0 to n - 1 without `than`; n is at least 2."""
         drawn = int(self.uniform() * (n - 1))
         return drawn + (drawn >= than)
+
+    def drawing(self, n: int) -> Callable[[], float]:
+        """Return a function that draws from [0, 1), for up to `n` draws at once: mostly in half the time of `uniform`.
+
+        It is `uniform`, or where the present block holds enough numbers the method of a list that takes one from it.
+        """
+        return self.uniforms.pop if len(self.uniforms) >= n else self.uniform
 
     def pick(self, weights: Sequence[float]) -> int:
         """Draw a position with probabilities proportional to `weights`."""

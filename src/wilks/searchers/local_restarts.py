@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wilks.core.errors import InvalidConfigurationError
 from wilks.searchers.designs import latin_hypercube
+from wilks.searchers.options import check_count
 from wilks.searchers.portfolio.incumbent import Incumbent
 from wilks.searchers.portfolio.polish import Polish
 from wilks.searchers.searcher import Searcher
@@ -50,8 +50,8 @@ class LocalRestarts(Searcher):
         Of so many points the best one is a start.
     solver
         Local solver; `wilks.search` supplies it.
-    initial, boundary, restart_probability, remember
-        As in every search.
+    initial, restart_probability, remember
+        As in every search; the ascents keep within the bounds by themselves, so `boundary` means nothing here.
 
     Raises
     ------
@@ -72,13 +72,12 @@ class LocalRestarts(Searcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.screen, bool) or not isinstance(self.screen, int) or self.screen < 1:
-            raise InvalidConfigurationError(f"LocalRestarts: screen: expected a positive integer, got {self.screen!r}")
+        check_count(self, "screen")
 
     def begin(self, state: SearchState, points: list[Point], losses: list[float]) -> None:
-        """Begin with the best of the first points."""
-        best = min(range(len(points)), key=lambda i: losses[i])
-        state.engine = RestartsState(spread_of(losses), [(points[best], losses[best])])
+        """Line the first points up, the best one last."""
+        order = sorted(range(len(points)), key=lambda i: -losses[i])
+        state.engine = RestartsState(spread_of(losses), [(points[i], losses[i]) for i in order])
 
     def propose(self, state: SearchState) -> tuple[list[Point], Any]:
         """Return the points of the ascent, or those of which the best begins the next one."""
@@ -107,4 +106,6 @@ class LocalRestarts(Searcher):
     def findings(self, state: SearchState) -> Findings:
         """Return the number of ascents."""
         engine: RestartsState | None = state.engine
+        if not state.coordinates.reals:
+            return Findings({"note": "There is no real parameter to ascend in: this was a random search."})
         return Findings({} if engine is None else {"n_ascents": engine.n_ascents})

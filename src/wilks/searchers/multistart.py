@@ -51,6 +51,7 @@ _ENOUGH = 0.05
 _MIN_HITS = 5
 _CAP, _CAP_PER_DIMENSION = 40, 12
 _EMPTY_BATCHES = 100
+_STIFFER = 4.0  # second derivatives, against those that the steps were made for
 _MAX_ROUNDS = 4
 _GAIN_LEFT = 1e-6
 _POLISH_DEPTH = 5.0
@@ -386,7 +387,11 @@ class MultiStart:
             basin.u[state.columns] = self.polisher.curvature_points(u, basin.curvature)[at]
             basin.value, basin.polished = float(values[at]), False
             return
+        assumed = np.diag(basin.curvature)
         found = self.polisher.curvature_from(u, basin.value, basin.curvature, values, payloads)
+        if basin.rounds < _MAX_ROUNDS and (np.diag(found.positive) > _STIFFER * assumed).any():
+            basin.curvature = found.positive  # the steps were too wide for it: measure again with those that fit
+            return
         basin.measured, basin.curvature_error, basin.gradient = found.matrix, found.error, found.gradient
         basin.curvature, basin.promise = found.positive, found.promise
         if found.promise > _GAIN_LEFT and basin.rounds < _MAX_ROUNDS and not basin.stayed:

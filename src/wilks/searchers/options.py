@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+
+if TYPE_CHECKING:
+    from wilks.core.space import Space
 
 
 def check_count(owner: object, name: str, *, least: int = 1, optional: bool = False) -> None:
@@ -18,7 +24,7 @@ def check_count(owner: object, name: str, *, least: int = 1, optional: bool = Fa
     n = getattr(owner, name)
     if optional and n is None:
         return
-    if isinstance(n, bool) or not isinstance(n, int) or n < least:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < least:
         expected = f"an integer >= {least}{' or None' if optional else ''}"
         raise InvalidConfigurationError(f"{type(owner).__name__}: {name}: expected {expected}, got {n!r}")
 
@@ -38,3 +44,18 @@ def check_number(owner: object, name: str, low: float, high: float, *, optional:
         interval = f"of at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
         expected = f"a number {interval}{' or None' if optional else ''}"
         raise InvalidConfigurationError(f"{type(owner).__name__}: {name}: expected {expected}, got {x!r}")
+
+
+def check_reals(owner: object, space: Space) -> None:
+    """Raise unless the space has a real parameter.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If it has none.
+    """
+    if not space.is_continuous.any():
+        raise InvalidConfigurationError(
+            f"{type(owner).__name__}: local ascents need a real parameter, got {', '.join(space.free)}, which are "
+            "discrete; use another algorithm"
+        )

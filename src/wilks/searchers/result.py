@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wilks.core.errors import InvalidDataError
 from wilks.core.result import Result
 from wilks.core.table import Table, show
+from wilks.store.tables import column_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ class SearchResult(Result):
 
     @property
     def draws(self) -> dict[str, NDArray[np.float64]] | None:
-        """Name -> draws at T = 1, shape (chain, draw); None unless tempering sampled."""
+        """Name -> draws at T = 1, shape (chain, draw), the index of a choice; None unless tempering sampled."""
         return None if self.sample is None else self.sample.draws
 
     @property
@@ -73,6 +74,8 @@ class SearchResult(Result):
 
     def to_dataframe(self) -> pd.DataFrame:
         """Every evaluation of this search in order: values by name, log-likelihood, status and so on.
+
+        Points that violate a constraint were not evaluated, and are in ``result.log.to_dataframe()`` only.
 
         Raises
         ------
@@ -84,7 +87,22 @@ class SearchResult(Result):
                 "this result was loaded without its log; open the run file with wilks.EvaluationLog(path)"
             )
         table: pd.DataFrame = self.log.to_dataframe(stage=self.stage)
-        return table
+        status = column_names(self.space.free)[len(self.space.free) + 2]
+        return table[table[status] != "violated"].reset_index(drop=True)
+
+    def draws_dataframe(self) -> pd.DataFrame | None:
+        """The draws as a table: a row for each, with the values as the likelihood sees them; None without draws."""
+        if self.sample is None:
+            return None
+        import pandas as pd
+
+        columns = {
+            name: draws.ravel()
+            if self.space[name].n_values is None
+            else [self.space[name].decode(x) for x in draws.flat]
+            for name, draws in self.sample.draws.items()
+        }
+        return pd.DataFrame({**columns, "log_likelihood": self.sample.log_likelihoods.ravel()})
 
     def table(self) -> Table:
         """The best value of every parameter with its unit."""

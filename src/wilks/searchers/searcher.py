@@ -18,10 +18,10 @@ import numpy as np
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.proposal import EvaluationStatus, Phase, Proposals
 from wilks.core.status import Outcome, Status
-from wilks.searchers.coordinates import BOUNDARIES, Boundary, Coordinates, Point
+from wilks.searchers.coordinates import BOUNDARIES, CATEGORICAL, Boundary, Coordinates, Point
 from wilks.searchers.designs import Initial, random_points
 from wilks.searchers.dice import Dice
-from wilks.searchers.state import Batch, Findings, SearchState
+from wilks.searchers.state import Batch, Findings, Memory, SearchState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 _FREE_ROUNDS = 50
 _UNSEEN_DRAWS = 1000
 _MOST_DRAWN = 1000
+_MANY_IN_VAIN = 1000
 _UNSEEN = "unseen"
 _DEFAULT_INITIAL = Initial()
 _VIOLATED = int(EvaluationStatus.VIOLATED)
-_SEARCH = int(Phase.SEARCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Searcher(ABC):
     restart_probability
         Probability that a proposal is replaced by a uniformly random point; 1 is random search.
     remember
-        In a space without real parameters: evaluate no point twice.
+        In a space with discrete parameters: evaluate no point twice.
     budget
         Number of evaluations that are planned; `wilks.search` sets it. Schedules stretch over it.
     """
@@ -66,6 +66,8 @@ class Searcher(ABC):
     budget: int | None = field(default=None, repr=False)
 
     generational = True
+    phase = Phase.SEARCH
+    moves_in_vain = True  # may proposals be moved when none has met the constraints for long?
     needs_first = True  # one evaluated point at least before the search proper
 
     def __post_init__(self) -> None:
@@ -111,6 +113,9 @@ class Searcher(ABC):
         """Are points of a discrete space evaluated once? A sampler counts every visit."""
         return self.remember
 
+    def learn(self, state: SearchState, point: Point, loss: float) -> None:  # noqa: B027 - what it knows may be enough
+        """Hear of a point that this search did not propose; by default only the best is kept."""
+
     def n_initial(self, coordinates: Coordinates) -> int:
         """Number of initial points where none are asked for; each search has its own need."""
         n = max(8, 2 * coordinates.dimension + 4)
@@ -132,9 +137,8 @@ class Searcher(ABC):
         dice = Dice.keyed(seed)
         given = coordinates.points(np.asarray(starts, dtype=float))
         first = given + self.initial.points(coordinates, dice, max(0, self.n_initial(coordinates) - len(given)))
-        seen: dict[tuple[float, ...], float] | None = {}
-        if not (self.remembers_points and math.isfinite(coordinates.n_points)):
-            seen = None
+        remembers = self.remembers_points and any(coordinates.sizes)
+        seen = Memory(np.empty((0, coordinates.dimension + 2))) if remembers else None
         if not first and self.needs_first:
             first = [coordinates.random_point(dice)]
         state = SearchState(coordinates, dice, first, len(first), seen=seen)
@@ -173,8 +177,10 @@ class Searcher(ABC):
         statuses, ids = evaluations.statuses.tolist(), evaluations.ids.tolist()
         violated = [row for row, status in enumerate(statuses) if status == _VIOLATED] if any(statuses) else []
         state.n_told += len(losses) - len(violated)
+        state.n_in_vain = state.n_in_vain + len(losses) if len(violated) == len(losses) else 0
         batch = state.open[0]
-        if ids == list(range(batch.first_id, batch.first_id + len(batch.points))):
+        n = len(batch.points)
+        if len(ids) == n and ids == list(range(batch.first_id, batch.first_id + n)):
             batch.losses, batch.violated = losses, violated  # the whole batch, in order
         else:
             self._enter(state, ids, losses, set(violated))
@@ -203,7 +209,9 @@ class Searcher(ABC):
                 return
             batch = Batch(state.next_id, points, [math.nan] * len(points), notes=notes)
             state.next_id += len(points)
-            self._recall(state, batch)
+            if state.seen is not None:
+                batch.keys = state.seen.keys(points)
+                state.seen.recall(batch)
             if state.open or not batch.complete:
                 state.open.append(batch)
                 return
@@ -216,10 +224,25 @@ class Searcher(ABC):
             return points or self._more_first(state), None
         points, notes = self.propose(state)
         if self.restart_probability > 0:
+            points = points.copy()  # a method may remember its own list
             for row in range(len(points)):
                 if state.dice.uniform() < self.restart_probability:
                     points[row] = state.coordinates.random_point(state.dice)
+        if state.n_in_vain > _MANY_IN_VAIN and self.moves_in_vain:
+            points = [self._pulled(state, point) if state.dice.uniform() < 0.5 else point for point in points]
         return points, notes
+
+    def _pulled(self, state: SearchState, point: Point) -> Point:
+        """Return a point on the way from the best one: where constraints leave little, that is where others are."""
+        if state.best is None:
+            return state.coordinates.random_point(state.dice)
+        part = 10.0 ** (-4.0 * state.dice.uniform())
+        return [
+            start
+            if kind == CATEGORICAL
+            else state.coordinates.settle(j, start + part * (end - start), start, state.dice)
+            for j, (kind, start, end) in enumerate(zip(state.coordinates.kinds, state.best, point, strict=True))
+        ]
 
     def _more_first(self, state: SearchState) -> list[Point]:
         """Draw as many points as it takes to find those that are missing, by the share that was allowed so far."""
@@ -233,9 +256,11 @@ class Searcher(ABC):
             row = batch.losses.index(lowest)
             state.offer(batch.first_id + row, batch.points[row], lowest)
         if state.seen is not None:
-            state.seen.update(zip(map(tuple, batch.points), batch.losses, strict=True))
-            state.barred.update({tuple(batch.points[row]): True for row in batch.violated})
-        if state.stage == "search" and batch.notes != _UNSEEN:
+            batch.keys = batch.keys or state.seen.keys(batch.points)  # a checkpoint has none
+            state.seen.enter(batch)
+        if state.stage == "search" and batch.notes == _UNSEEN:
+            self.learn(state, batch.points[0], batch.losses[0])
+        elif state.stage == "search":
             self.absorb(state, batch)
         elif state.stage == "initial":
             allowed = sorted(set(range(len(batch.points))).difference(batch.violated))
@@ -247,28 +272,18 @@ class Searcher(ABC):
                 self.begin(state, state.first_points, state.first_losses)
                 state.first_points, state.first_losses = [], []
 
-    def _recall(self, state: SearchState, batch: Batch) -> None:
-        """Enter what was evaluated before, and find what the batch holds twice."""
-        if state.seen is None:
-            return
-        rows: dict[tuple[float, ...], int] = {}
-        for row, point in enumerate(map(tuple, batch.points)):
-            batch.losses[row] = state.seen.get(point, math.nan)
-            if point in state.barred:
-                batch.violated.append(row)
-            if rows.setdefault(point, row) != row:
-                batch.twins[row] = rows[point]
-
     def _open_unseen(self, state: SearchState) -> None:
         """Everything that is proposed was evaluated before: look elsewhere, and end when nothing is left."""
-        seen, coordinates = state.seen or {}, state.coordinates
+        if state.seen is None:
+            return
+        seen, coordinates = state.seen.losses, state.coordinates
         if len(seen) >= coordinates.n_points:
             state.stage, state.note = "done", f"All {len(seen)} points of the space were evaluated."
             return
         drawn = (coordinates.random_point(state.dice) for _ in range(_UNSEEN_DRAWS))
-        waiting = {tuple(point) for batch in state.open for point in batch.points}
+        waiting = {key for batch in state.open for key in Memory.keys(batch.points)}
         candidates = itertools.chain(drawn, _in_order(coordinates.sizes))
-        point = next((p for p in candidates if tuple(p) not in seen and tuple(p) not in waiting), None)
+        point = next((p for p in candidates if (key := Memory.keys([p])[0]) not in seen and key not in waiting), None)
         if point is None:
             return  # all that is left is outstanding
         state.open.append(Batch(state.next_id, [point], [math.nan], notes=_UNSEEN))
@@ -276,23 +291,34 @@ class Searcher(ABC):
 
     def _hand_out(self, state: SearchState, limit: int) -> Proposals:
         for batch in state.open:
-            if batch.n_handed == len(batch.points):
+            points, first, n = batch.points, batch.n_handed, len(batch.points)
+            if first == n:
                 continue
-            rows: Sequence[int] = range(batch.n_handed, len(batch.points))
+            rows: Sequence[int] = range(first, n)
             if state.seen is not None:
-                rows = [row for row in rows if math.isnan(batch.losses[row]) and row not in batch.twins]
-            batch.n_handed = len(batch.points) if len(rows) <= limit else rows[limit]
+                losses, twins = batch.losses, batch.twins
+                rows = [row for row in rows if losses[row] != losses[row] and row not in twins]  # NaN
+            batch.n_handed = n if len(rows) <= limit else rows[limit]
             rows = rows[:limit]
-            points = batch.points if len(rows) == len(batch.points) else [batch.points[row] for row in rows]
-            ids = np.array(rows, dtype=np.int64) + batch.first_id
-            return Proposals(ids, state.coordinates.thetas(points), np.full(len(rows), _SEARCH, dtype=np.int8))
+            n_rows = len(rows)
+            if n_rows == n:
+                ids = np.arange(batch.first_id, batch.first_id + n)
+            else:
+                ids = np.array(rows, dtype=np.int64) + batch.first_id
+                points = [points[row] for row in rows]
+            phases = np.empty(n_rows, dtype=np.int8)
+            phases.fill(int(self.phase))
+            return Proposals(ids, state.coordinates.thetas(points), phases)
         return Proposals.empty(state.coordinates.dimension)
 
     def _enter(self, state: SearchState, ids: list[int], losses: list[float], violated: set[int]) -> None:
         """Enter losses one by one, whichever they are."""
+        batch = state.open[0]
         for position, (number, loss) in enumerate(zip(ids, losses, strict=True)):
-            batch = next(b for b in state.open if b.first_id <= number < b.first_id + len(b.points))
             row = number - batch.first_id
+            if not 0 <= row < len(batch.points):
+                batch = next(b for b in state.open if b.first_id <= number < b.first_id + len(b.points))
+                row = number - batch.first_id
             batch.losses[row] = loss
             if position in violated:
                 batch.violated.append(row)

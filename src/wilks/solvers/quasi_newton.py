@@ -355,10 +355,10 @@ def _rescale(
 
 
 def _update(ascent: QuasiNewtonAscent, s: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """Damped BFGS; a curvature that began as a guess is built anew from its pairs, in the scale of the latest one.
+    """Damped BFGS; a curvature that began as a guess is built anew from its pairs, in the softest scale seen so far.
 
     The scale of the first pair is that of the stiffest direction, and updates alone would take very many iterations to
-    soften the others. From the latest scale the pairs put the stiffness back where it was seen (Nocedal and Wright
+    soften the others. From the softest scale the pairs put the stiffness back where it was seen (Nocedal and Wright
     2006, section 7.2, with a dense matrix).
     """
     sy, size = float(s @ y), math.sqrt(float(s @ s) * float(y @ y))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import platform
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from wilks.core.space import Space
 from wilks.core.versions import installed_version
 
 if TYPE_CHECKING:
+    from wilks.core.parameter import Domain
     from wilks.core.problem import Problem
 
 
@@ -32,12 +33,13 @@ def header_of(root: Problem, seed: int | None) -> dict[str, Any]:
 def _without_priors(space: Space) -> Space:
     """The space as far as it is needed to decode points; a prior may be an object that cannot be written."""
     constants = space.constants
-    return Space(
-        {
-            name: constants[name] if name in constants else replace(cast("Any", space[name]), prior=None)
-            for name in space.names
-        }
-    )
+    return Space({name: constants[name] if name in constants else _without_prior(space[name]) for name in space.names})
+
+
+def _without_prior(domain: Domain) -> Domain:
+    plain = copy.copy(domain)
+    object.__setattr__(plain, "prior", None)  # `dataclasses.replace` would write out the values of a long grid
+    return plain
 
 
 def difference(header: dict[str, Any], root: Problem) -> str:

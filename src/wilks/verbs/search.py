@@ -107,7 +107,7 @@ def search(
     chosen = _prepared(Portfolio() if algorithm is None else algorithm, budget)
     given = context.starts(start)
     starts = given if len(given) else context.with_logged(given, 1)
-    outcomes = context.run(chosen, f"search of {problem.name}", starts, given)
+    outcomes = context.run(chosen, f"search of {problem.name} by {type(chosen).__name__}", starts, given)
     result = _result(context, chosen, outcomes, budget)
     if throw and not result.status.success:
         raise SearchFailedError(result)
@@ -149,7 +149,7 @@ def _result(context: Context, algorithm: Searcher, outcomes: Outcomes, budget: i
         space=space,
         status=status,
         best=best,
-        log_likelihood=-state.best_loss,
+        log_likelihood=0.0 - state.best_loss,  # no minus before a zero
         n_evaluations=context.n_evaluations,
         stats=context.stats,
         provenance=context.provenance(),
@@ -175,9 +175,11 @@ def _status(outcomes: Outcomes, budget: int | None, *, found: bool) -> Status:
 def _of_sampling(status: Status, findings: Findings) -> Status:
     """A sampler that has not begun to sample has not succeeded, whatever its best point is."""
     note = str(findings.details.get("sampling", ""))
+    if status.outcome is Outcome.BUDGET_SPENT:
+        return Status(status.outcome if findings.sample else Outcome.NOT_CONVERGED, note)
     if findings.sample is None and status.success:
-        return Status(Outcome.NOT_CONVERGED, note)
-    return Status(status.outcome, note) if status.outcome is Outcome.BUDGET_SPENT else status
+        return Status(Outcome.NOT_CONVERGED, f"{status.message} No draws: the burn-in was not over.")
+    return status
 
 
 def _last_rise(outcomes: Outcomes) -> int:

@@ -85,7 +85,7 @@ def test_steps_follow_the_acceptance():
 
 
 def test_several_chains_share_a_batch():
-    course = play(SimulatedAnnealing(n_chains=4, budget=400), MIXED, bowl, 400)
+    course = play(SimulatedAnnealing(n_chains=4, budget=400, remember=False), MIXED, bowl, 400)
     assert set(course.batches[1:-1]) == {4}
     assert len(course.state.engine.walkers) == 4
 

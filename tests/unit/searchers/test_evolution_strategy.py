@@ -85,7 +85,7 @@ def test_offspring_differ_from_their_parent():
 
 
 def test_sizes():
-    course = play(EvolutionStrategy(n_parents=3, n_offspring=7), MIXED, bowl, 100)
+    course = play(EvolutionStrategy(n_parents=3, n_offspring=7, remember=False), MIXED, bowl, 100)
     assert len(course.state.engine.parents) == 3
     assert set(course.batches[1:-1]) == {7}
     space, loss = sphere(2)

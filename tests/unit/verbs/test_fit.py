@@ -542,3 +542,12 @@ def test_wrong_arguments(name):
 def test_a_start_outside_the_box_names_the_parameter():
     with pytest.raises(wilks.InvalidProblemError, match=r"parameter 'a': .*7"):
         fit(PROBLEM, start={"a": 7.0, "b": 0.0})
+
+
+@pytest.mark.parametrize("n_starts", [0, None])
+def test_errors_of_a_narrow_peak_from_its_very_top(n_starts):
+    """The first second derivatives are taken with steps that are much too wide for it."""
+    space = wilks.Space(x=wilks.Real(-5, 5))
+    problem = wilks.LikelihoodProblem(space, lambda v: -50 * (v["x"] - 1) ** 2 - 3 * math.sin(8 * (v["x"] - 1)) ** 2)
+    fit = wilks.fit(problem, start={"x": 1.0}, n_starts=n_starts, seed=1)
+    assert fit.standard_errors["x"] == pytest.approx(1 / math.sqrt(100 + 6 * 64), rel=1e-3)

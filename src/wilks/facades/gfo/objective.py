@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from wilks.facades.gfo.records import Records
     from wilks.facades.gfo.storage import BaseStorage
 
+    Row = tuple[float, ...]
+    """Numbers of the free parameters."""
+
 _SHOWN = 100
 
 
@@ -129,7 +132,8 @@ class Objective:
         self.records = records
         self.guard = Guard()
         self.reason = ""
-        self._function, self._identity, self._options, self._bar = function, identity, options, bar
+        self._function: Callable[[Any], Any] = function
+        self._identity, self._options, self._bar = identity, options, bar
         self._caught = tuple(options.catch)
         self._find: Callable[[Any], Any] | None
         self._keep: Callable[[Any, Any], None] | None
@@ -165,20 +169,25 @@ class Objective:
         if self.reason:
             raise StopRun
         records = self.records
-        if records.space.snaps:
-            found = records.space.snapped(found)
-        key = (self._identity, *found.values())
-        answer = self._find(key) if self._find is not None else None
+        space = records.space
+        if space.snaps:
+            found = space.snapped(found)
+        row = tuple(found.values()) if space.free else ()
+        answer, key = None, ()
+        if self._find is not None:
+            key = (self._identity, *row)
+            answer = self._find(key)
         seconds = 0.0
         if answer is None:
             began = time.perf_counter()
-            answer = self._called(found)
+            # The dictionary is this function's own, so the user's function may have it as it is.
+            answer = self._called(found if space.is_plain else space.para(found), row)
             seconds = time.perf_counter() - began
-            if self._keep is not None and answer is not None:
-                self._keep(key, answer)
             if answer is None:  # caught
                 answer = self._fallback
                 records.n_caught += 1
+            elif self._keep is not None:
+                self._keep(key, answer)
         else:
             records.n_cached += 1
         metrics: dict[str, Any] | None = None
@@ -187,31 +196,31 @@ class Objective:
             if metrics:
                 records.metrics[len(records)] = metrics
         now = time.perf_counter()
-        value = records.add(found.values() if records.space.free else (), answer, seconds, now - self._ended)
+        value = records.add(row, answer, seconds, now - self._ended)
         self._ended = now
         if now >= self._deadline:
             self.reason = f"max_time: {now - self._began:.3f} s of {self._options.max_time:g} s were used"
         if self._watched:
-            self._look(found, answer, metrics, now)
+            self._look(row, answer, metrics, now)
         return value
 
-    def _called(self, found: Mapping[str, Any]) -> float | ObjectiveResult | None:
+    def _called(self, para: Mapping[str, Any], row: Row) -> float | ObjectiveResult | None:
         """Answer of the user's function, None when it raised what is to be caught."""
         answer: float | ObjectiveResult | None = None
         with self.guard:
             try:
-                raw = self._function(self.records.space.para(found))
+                raw = self._function(para)
             except StopRun:
                 raise
             except self._caught as error:
                 self._fallback = next(s for kind, s in self._options.catch.items() if isinstance(error, kind))
                 return None
-            answer = raw if type(raw) is float else checked(raw, self.records.space.para(found))
-        if self.guard.error is not None:
+            answer = raw if type(raw) is float else checked(raw, self.records.space.para_of_row(row))
+        if answer is None:
             raise StopRun
         return answer
 
-    def _look(self, found: Mapping[str, Any], score: float, metrics: dict[str, Any] | None, now: float) -> None:
+    def _look(self, row: Row, score: float, metrics: dict[str, Any] | None, now: float) -> None:
         """Call the callbacks, look for a reason to stop, and show the progress."""
         options, records = self._options, self.records
         target, stopping = options.max_score, options.early_stopping
@@ -224,18 +233,18 @@ class Objective:
             if stopping.stalled(scores[before], scores[last]):
                 self.reason = f"early_stopping: no improvement in {self._window} iterations"
         if options.callbacks:
-            self._tell_callbacks(found, score, metrics or {}, now)
+            self._tell_callbacks(row, score, metrics or {}, now)
         if self._bar is not None:
             self._bar.show(last + 1 - self._first, now)
 
-    def _tell_callbacks(self, found: Mapping[str, Any], score: float, metrics: dict[str, Any], now: float) -> None:
+    def _tell_callbacks(self, row: Row, score: float, metrics: dict[str, Any], now: float) -> None:
         records, options = self.records, self._options
         n = len(records)
         for callback in options.callbacks:
             info = CallbackInfo(
                 iteration=n - 1 - self._first,
                 score=score,
-                params=records.space.para(found),
+                params=records.space.para_of_row(row),
                 best_score=records.best_score,
                 best_para=records.para(records.best_row) if records.best_row >= 0 else {},
                 n_iter=options.n_iter,

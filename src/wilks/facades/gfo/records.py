@@ -79,12 +79,13 @@ class Records:
     def add(self, numbers: Iterable[float], score: float, eval_time: float, iter_time: float) -> float:
         """Enter a row; return its log-likelihood, minus infinity where the score is no finite number."""
         self.numbers.extend(numbers)
-        value = self.sign * score
+        sign = self.sign
+        value = sign * score
         if not -math.inf < value < math.inf:
             value = -math.inf
         elif value > self.best:
             self.best, self.best_row = value, len(self.scores)
-        self.best_so_far.append(self.sign * self.best)
+        self.best_so_far.append(sign * self.best)
         self.eval_times.append(eval_time)
         self.iter_times.append(iter_time)
         self.scores.append(score)  # the last one: Ctrl-C may come between any two lines, see `mend`

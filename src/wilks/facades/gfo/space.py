@@ -44,6 +44,8 @@ class SearchSpace:
         Those that are no constants.
     space
         The space in which the search moves.
+    is_plain
+        Are the numbers, by name, the user's dictionary of values already?
 
     Raises
     ------
@@ -78,6 +80,7 @@ class SearchSpace:
         self._template |= {name: d.value for name, d in self.dimensions.items() if isinstance(d, Constant)}
         snaps = [(name, self.dimensions[name].snap) for name in self.free]
         self.snaps = [(name, snap) for name, snap in snaps if snap is not None]
+        self.is_plain = self.free == self.names and not self.snaps and all(make is float for _, make in self._makers)
 
     @property
     def fingerprint(self) -> str:

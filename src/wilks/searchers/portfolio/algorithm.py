@@ -19,17 +19,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.searchers.options import check_count, check_reals
 from wilks.searchers.portfolio.axis import AxisSearch
 from wilks.searchers.portfolio.incumbent import Incumbent
 from wilks.searchers.portfolio.kicks import Kicks
 from wilks.searchers.portfolio.polish import Polish
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.diagnostics import TemperingDiagnostics
 from wilks.searchers.tempering.optimiser import TemperingState, spread_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from wilks.core.algorithm import LocalSolver
+    from wilks.core.space import Space
     from wilks.searchers.coordinates import Point
 
 AXES, POLISH, TEMPERING, KICKS = "axes", "polish", "tempering", "kicks"
@@ -121,14 +125,24 @@ class Portfolio(Searcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.methods or not set(self.methods) <= set(METHODS):
+        listed = isinstance(self.methods, (tuple, list)) and all(isinstance(method, str) for method in self.methods)
+        if not listed or not self.methods or not set(self.methods) <= set(METHODS):
             raise InvalidConfigurationError(
                 f"Portfolio: methods: expected some of {', '.join(METHODS)}, got {self.methods!r}"
             )
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise InvalidConfigurationError(
-                f"Portfolio: batch_size: expected a positive integer, got {self.batch_size!r}"
-            )
+        check_count(self, "batch_size")
+
+    def init(self, space: Space, seed: int, starts: NDArray[np.float64]) -> SearchState:
+        """Return the state before the first batch; `starts` are evaluated first.
+
+        Raises
+        ------
+        InvalidConfigurationError
+            If the polish is alone in a space without real parameters.
+        """
+        if tuple(self.methods) == (POLISH,):
+            check_reals(self, space)
+        return super().init(space, seed, starts)
 
     def begin(self, state: SearchState, points: list[Point], losses: list[float]) -> None:
         """Set the methods up at the best of the first points."""
@@ -171,7 +185,7 @@ class Portfolio(Searcher):
             if found:
                 points += found
                 notes.append((method, note, len(found)))
-            elif any(asked == method for asked, _, _ in notes):
+            elif any(asked == method for asked, _, _ in notes) or _waits(engine, method):
                 waiting.append(method)
             else:
                 engine.ledgers[method].idle_at = engine.incumbent.loss
@@ -225,7 +239,7 @@ class Portfolio(Searcher):
             self._tell(state, engine, method, batch.points[at : at + n], batch.losses[at : at + n], note)
             at += n
             if method:
-                self._account(state, engine, method, n, before - engine.incumbent.loss)
+                self._account(state, engine, method, batch.n_paid(at - n, n), before - engine.incumbent.loss)
 
     def _account(self, state: SearchState, engine: PortfolioState, method: str, n: int, gain: float) -> None:
         """Enter cost and gain of a method; at the end of its block, its rate."""
@@ -266,6 +280,11 @@ class Portfolio(Searcher):
         for point, loss in zip(points, losses, strict=True):
             incumbent.offer(point, loss)
 
+    def learn(self, state: SearchState, point: Point, loss: float) -> None:
+        """Let all methods go on from there, if it is the best."""
+        engine: PortfolioState = state.engine
+        engine.incumbent.offer(point, loss)
+
     def findings(self, state: SearchState) -> Findings:
         """Return how the evaluations were shared out."""
         engine: PortfolioState | None = state.engine
@@ -273,7 +292,11 @@ class Portfolio(Searcher):
             return Findings()
         details: dict[str, object] = {f"n_evaluations_{name}": ledger.used for name, ledger in engine.ledgers.items()}
         details |= {"n_restarts": sum(kicks.n_restarts for kicks in engine.kicks)}
-        if engine.tempering is None or not engine.tempering.record.n_sweeps:
-            return Findings(details)
-        temperatures = engine.tempering.temperatures(self.used(state) if self.budget else None)
-        return Findings(details, tempering=TemperingDiagnostics.of(engine.tempering.record, temperatures))
+        return Findings(details)
+
+
+def _waits(engine: PortfolioState, method: str) -> bool:
+    """Has a method nothing to say before it hears of points that are outstanding?"""
+    if method == POLISH:
+        return engine.polish.waiting
+    return method == KICKS and any(kicks.waiting for kicks in engine.kicks)

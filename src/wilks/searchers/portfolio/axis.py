@@ -158,6 +158,10 @@ class AxisSearch:
 
     def absorb(self, coordinates: Coordinates, incumbent: Incumbent, point: Point, loss: float, trial: Trial) -> None:
         """Enter the answer, and take the point if it is the best; one off the axis (a random restart) says no more."""
+        if math.isinf(trial.loss) and math.isfinite(loss):  # the first finite loss: all differences before mean nothing
+            incumbent.offer(point, loss)
+            self.lines, self.base = [Line([t], [0.0]) for t in point], point
+            return
         j = trial.coordinate
         if any(new != old for i, (new, old) in enumerate(zip(point, trial.base, strict=True)) if i != j):
             incumbent.offer(point, loss)

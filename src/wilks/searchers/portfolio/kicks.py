@@ -151,6 +151,8 @@ class Kicks:
     ) -> None:
         """Take the answers; `left` is the number of evaluations that the whole search may still use."""
         self.waiting = False
+        if self.restart is not None:
+            self.restart.own.scale = incumbent.scale
         if note == "start":
             self._begin(points, losses, incumbent)
             return

@@ -35,7 +35,9 @@ class Polish:
     curvature
         What the ascents so far know of the curvature; None at first.
     reference
-        Loss that counts as zero.
+        Loss that counts as zero; the first finite one.
+    unit
+        Spread of the first losses, as it was when the ascent began.
     waiting
         Are points outstanding?
     asked
@@ -45,6 +47,7 @@ class Polish:
     """
 
     reference: float
+    unit: float = 1.0
     ascent: Any = None
     base: Point | None = None
     curvature: NDArray[np.float64] | None = None
@@ -61,9 +64,10 @@ class Polish:
         self.idle_at = math.nan
         reals = coordinates.reals
         if self._begins_anew(incumbent):
-            self.base = incumbent.point
+            self.base, self.unit = incumbent.point, incumbent.scale or 1.0
+            self.reference = self.reference if math.isfinite(self.reference) else incumbent.loss
             u = np.array([self.base[j] for j in reals])
-            value = self._value(incumbent.loss, incumbent.scale)
+            value = self._value(incumbent.loss)
             self.ascent = solver.start(u, value=value, curvature=self.curvature)
         if not len(self.ascent.points) or self.base is None:
             self.idle_at = incumbent.loss
@@ -80,12 +84,12 @@ class Polish:
     def _begins_anew(self, incumbent: Incumbent) -> bool:
         """At the start of an iteration go to the incumbent, if it is better."""
         ascent = self.ascent
-        if ascent is None or not len(ascent.points):
+        if ascent is None or not len(ascent.points) or self.unit != (incumbent.scale or 1.0):
             return True
-        return bool(ascent.stage == "gradient" and self._value(incumbent.loss, incumbent.scale) > ascent.value)
+        return bool(ascent.stage == "gradient" and self._value(incumbent.loss) > ascent.value)
 
-    def _value(self, loss: float, scale: float) -> float:
-        return -(loss - self.reference) / (scale or 1.0) * _UNITS
+    def _value(self, loss: float) -> float:
+        return -(loss - self.reference) / self.unit * _UNITS
 
     def absorb(self, solver: LocalSolver, incumbent: Incumbent, points: list[Point], losses: list[float]) -> None:
         """Advance the ascent; a batch with foreign points (random restarts) ends it."""
@@ -95,7 +99,7 @@ class Polish:
         if points != self.asked:
             self.ascent = None
             return
-        values = np.array([self._value(loss, incumbent.scale) for loss in losses])
+        values = np.array([self._value(loss) for loss in losses])
         self.ascent = solver.advance(self.ascent, values)
         self.curvature = self.ascent.curvature
         if not len(self.ascent.points):

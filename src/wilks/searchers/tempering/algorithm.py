@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.core.proposal import Phase
+from wilks.searchers.options import check_count
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
 from wilks.searchers.tempering.diagnostics import TemperingDiagnostics
@@ -86,11 +88,8 @@ class ParallelTempering(Searcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("n_replicas", "swap_every"):
-            n = getattr(self, name)
-            optional = name == "n_replicas" and n is None
-            if not optional and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-                raise InvalidConfigurationError(f"ParallelTempering: {name}: expected a positive integer, got {n!r}")
+        check_count(self, "n_replicas", optional=True)
+        check_count(self, "swap_every")
         if not isinstance(self.sampling, bool):
             raise InvalidConfigurationError(
                 f"ParallelTempering: sampling: expected True or False, got {self.sampling!r}"
@@ -175,6 +174,21 @@ class ParallelTempering(Searcher):
         used = self.used(state) if self.budget else None
         engine.absorb(state.dice, batch.points, batch.losses, batch.notes, used)
         engine.swap(state.dice, used, attempt=(engine.record.n_sweeps + 1) % self.swap_every == 0)
+
+    @property
+    def moves_in_vain(self) -> bool:  # type: ignore[override]  # a constant elsewhere
+        """A sampler proposes by its kernel alone."""
+        return not self.sampling
+
+    @property
+    def phase(self) -> Phase:  # type: ignore[override]  # a constant elsewhere
+        """What its evaluations are logged as."""
+        return Phase.SAMPLE if self.sampling else Phase.SEARCH
+
+    def learn(self, state: SearchState, point: Point, loss: float) -> None:
+        """Put a point found elsewhere on the coldest rung of the optimiser, if it is the best."""
+        if isinstance(state.engine, TemperingState):
+            state.engine.adopt(point, loss)
 
     def findings(self, state: SearchState) -> Findings:
         """Return the course of the replicas, and what was sampled so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ class Record:
     every
         Sweeps between two entries of `trajectory`; it doubles when the list is full.
     trajectory
-        Replica on every rung.
+        Replica on every rung, entry after entry.
     ladders
         (number of the sweep, temperatures) whenever the ladder was adapted.
     """
@@ -44,9 +45,8 @@ class Record:
     heading: list[int]
     n_sweeps: int = 0
     every: int = 1
-    trajectory: list[list[int]] = field(default_factory=list)
+    trajectory: list[int] = field(default_factory=list)
     ladders: list[tuple[int, list[float]]] = field(default_factory=list)
-    ladders_every: int = 1
 
     @classmethod
     def of(cls, n_rungs: int) -> Record:
@@ -59,9 +59,11 @@ class Record:
     def swept(self, replicas: list[int]) -> None:
         """Enter where the replicas are after a sweep and its swaps; `replicas[k]` is on rung k, 0 the coldest."""
         if self.n_sweeps % self.every == 0:
-            self.trajectory.append(replicas.copy())
-            if len(self.trajectory) >= _MOST_RECORDS:
-                self.trajectory = self.trajectory[::2]
+            n = len(replicas)
+            self.trajectory += replicas
+            if len(self.trajectory) >= _MOST_RECORDS * n:
+                entries = [self.trajectory[at : at + n] for at in range(0, len(self.trajectory), 2 * n)]
+                self.trajectory = list(itertools.chain.from_iterable(entries))
                 self.every *= 2
         self.n_sweeps += 1
         cold, hot = replicas[0], replicas[-1]

@@ -53,7 +53,8 @@ def geometric(low: float, high: float, positions: Sequence[float]) -> list[float
     """
     if high <= 0.0:
         return [0.0] * len(positions)
-    return [high * (low / high) ** (1.0 - c) for c in positions]
+    ratio = low / high
+    return [high * ratio ** (1.0 - c) for c in positions]
 
 
 def respaced(positions: Sequence[float], acceptance: Sequence[float]) -> list[float]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from wilks.searchers.coordinates import CATEGORICAL, ORDERED, REAL, Coordinates, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wilks.searchers.dice import Dice
 
@@ -29,6 +29,7 @@ SHARES = (0.30, 0.15, 0.10, 0.30, 0.05, 0.10)
 """How often each is used where nothing is known about its success."""
 
 _CROSSOVER_RATES = (0.1, 0.5, 0.9)
+_DRAWS_PER_COORDINATE = 3  # at most: is it moved, is it rounded up, and where does it land if it leaves its range?
 
 
 def shares(coordinates: Coordinates, n_replicas: int) -> list[float]:
@@ -55,7 +56,9 @@ def move_one(
         return moved
     if kind == ORDERED and at_least_one and abs(step) < 1.0:
         step = math.copysign(1.0, step)
-    moved[j] = coordinates.settle(j, point[j] + step, point[j], dice)
+    value = point[j] + step
+    # Most steps end inside, and a call of `settle` costs as much as all of the rest.
+    moved[j] = value if kind == REAL and 0.0 <= value <= 1.0 else coordinates.settle(j, value, point[j], dice)
     return moved
 
 
@@ -79,46 +82,57 @@ def differential(coordinates: Coordinates, dice: Dice, population: list[Point], 
     b = dice.other(n, k)
     while b == a:
         b = dice.other(n, k)
-    scale = 0.4 + 0.6 * dice.uniform() if dice.uniform() < 0.7 else 1.0
-    towards = scale if dice.uniform() < 0.5 else 0.0
     point, first, second = population[k], population[a], population[b]
-    top = population[dice.integer(max(1, n // 3))]
-
-    def value(j: int) -> float:
-        if coordinates.kinds[j] == CATEGORICAL:
-            return first[j]
-        z = point[j] + scale * (first[j] - second[j]) + towards * (top[j] - point[j])
-        if coordinates.kinds[j] == ORDERED:
-            z = math.floor(z + dice.uniform())
-        return coordinates.settle(j, z, point[j], dice)
-
-    return masked(dice, point, value)
+    d = len(point)
+    uniform = dice.drawing(_DRAWS_PER_COORDINATE * d + 6)
+    scale = 0.4 + 0.6 * uniform() if uniform() < 0.7 else 1.0
+    towards = scale if uniform() < 0.5 else 0.0
+    top = population[int(uniform() * max(1, n // 3))]
+    kinds, moved = coordinates.kinds, point.copy()
+    for j in chosen(uniform, d):
+        kind, x = kinds[j], point[j]
+        if kind == CATEGORICAL:
+            moved[j] = first[j]
+            continue
+        z = x + scale * (first[j] - second[j]) + towards * (top[j] - x)
+        if kind == ORDERED:
+            z = math.floor(z + uniform())
+        moved[j] = z if kind == REAL and 0.0 <= z <= 1.0 else coordinates.settle(j, z, x, dice)
+    return moved
 
 
 def masked(dice: Dice, point: Point, value: Callable[[int], float]) -> Point:
-    """Replace a random subset of the coordinates, one at least, at a random rate."""
-    d = len(point)
-    rate = _CROSSOVER_RATES[dice.integer(3)]
-    moved = point.copy()
-    sure = dice.integer(d)
-    for j in range(d):
-        if j == sure or dice.uniform() < rate:
-            moved[j] = value(j)
+    """Replace a random subset of the coordinates."""
+    d, moved = len(point), point.copy()
+    for j in chosen(dice.drawing(_DRAWS_PER_COORDINATE * d + 2), d):
+        moved[j] = value(j)
     return moved
+
+
+def chosen(uniform: Callable[[], float], d: int) -> Iterator[int]:
+    """Choose a random subset of the coordinates, one at least, at a random rate; drawn one after the other."""
+    rate = _CROSSOVER_RATES[int(uniform() * 3)]
+    sure = int(uniform() * d)
+    for j in range(d):
+        if j == sure or uniform() < rate:
+            yield j
 
 
 def crossover(dice: Dice, population: list[Point], k: int) -> Point:
     """Take every coordinate from another replica with probability one half."""
     other = population[dice.other(len(population), k)]
-    return [theirs if dice.uniform() < 0.5 else mine for mine, theirs in zip(population[k], other, strict=True)]
+    uniform = dice.drawing(len(other))
+    return [theirs if uniform() < 0.5 else mine for mine, theirs in zip(population[k], other, strict=True)]
 
 
 def several(coordinates: Coordinates, dice: Dice, point: Point, step: float) -> Point:
     """Move about half of the real coordinates at once."""
-    reals = [j for j, kind in enumerate(coordinates.kinds) if kind == REAL]
+    reals = coordinates.reals
     rate = max(0.5, 2.0 / len(reals))
     moved = point.copy()
+    uniform = dice.drawing(2 * len(reals))
     for j in reals:
-        if dice.uniform() < rate:
-            moved[j] = coordinates.settle(j, point[j] + step * dice.normal(), point[j], dice)
+        if uniform() < rate:
+            z = point[j] + step * dice.normal()
+            moved[j] = z if 0.0 <= z <= 1.0 else coordinates.settle(j, z, point[j], dice)
     return moved

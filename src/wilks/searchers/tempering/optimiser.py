@@ -15,8 +15,10 @@ The moves look at the other replicas and the ladder never rests, so the states a
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ _FIRST_STEP = 0.1
 _LEAST_STEP, _MOST_STEP = 1e-9, 0.5
 _TARGET_ONE, _TARGET_SEVERAL, _STEP_GAIN = 0.3, 0.25, 0.5
 _CREDIT_DECAY = 0.998
+_STEPPED = (moves.NORMAL, moves.SEVERAL)
 
 
 @dataclass
@@ -111,29 +114,29 @@ class TemperingState:
         """Return one proposal for every replica, with the move and the coordinate of each."""
         tried, won = self.tried, self.won
         weights = [share * (1.0 + won[m] / tried[m]) if tried[m] else share for m, share in enumerate(self.shares)]
+        cumulative = list(itertools.accumulate(weights))
+        uniform, total, d = dice.uniform, cumulative[-1], coordinates.dimension
         points: list[Point] = []
         notes: list[tuple[int, int]] = []
         for k, point in enumerate(self.points):
-            move, j = dice.pick(weights), dice.integer(len(point))
-            proposed = self._moved(coordinates, dice, k, move, j)
+            # As `Dice.pick`; a number below 1 times the total is less than the total, also after rounding.
+            move, j = bisect_right(cumulative, uniform() * total), int(uniform() * d)
+            if move == moves.NORMAL:
+                step = self.steps[k][j] * coordinates.widths[j] * dice.normal()
+                proposed = moves.move_one(coordinates, dice, point, j, step)
+            elif move == moves.HEAVY:
+                proposed = moves.move_one(coordinates, dice, point, j, moves.heavy_step(coordinates, dice, j))
+            elif move == moves.UNIFORM:
+                proposed = moves.uniform(coordinates, dice, point, j)
+            elif move == moves.DIFFERENTIAL:
+                proposed = moves.differential(coordinates, dice, self.points, k)
+            elif move == moves.CROSSOVER:
+                proposed = moves.crossover(dice, self.points, k)
+            else:
+                proposed = moves.several(coordinates, dice, point, self.jumps[k])
             points.append(coordinates.perturb_one(point, dice) if proposed == point else proposed)
             notes.append((move, j))
         return points, notes
-
-    def _moved(self, coordinates: Coordinates, dice: Dice, k: int, move: int, j: int) -> Point:
-        point = self.points[k]
-        if move == moves.NORMAL:
-            step = self.steps[k][j] * coordinates.widths[j] * dice.normal()
-            return moves.move_one(coordinates, dice, point, j, step)
-        if move == moves.HEAVY:
-            return moves.move_one(coordinates, dice, point, j, moves.heavy_step(coordinates, dice, j))
-        if move == moves.UNIFORM:
-            return moves.uniform(coordinates, dice, point, j)
-        if move == moves.DIFFERENTIAL:
-            return moves.differential(coordinates, dice, self.points, k)
-        if move == moves.CROSSOVER:
-            return moves.crossover(dice, self.points, k)
-        return moves.several(coordinates, dice, point, self.jumps[k])
 
     def absorb(
         self,
@@ -147,23 +150,25 @@ class TemperingState:
         if self.spread == 0.0:
             self.spread = spread_of([*self.losses, *losses])
         temperatures, record, tried, won = self.temperatures(used), self.record, self.tried, self.won
+        present, n_proposed, n_accepted = self.losses, record.proposed, record.accepted
         for k, (proposed, loss, (move, j)) in enumerate(zip(points, losses, notes, strict=True)):
-            old = self.losses[k]
-            probability = acceptance(loss, old, temperatures[k])
+            old = present[k]
+            probability = 1.0 if loss <= old else acceptance(loss, old, temperatures[k])
             tried[move] = tried[move] * _CREDIT_DECAY + 1.0
             won[move] = won[move] * _CREDIT_DECAY + (loss < old)
-            self._adapt_step(k, move, j, probability)
-            record.proposed[k] += 1
+            if move in _STEPPED:
+                self._adapt_step(k, move, j, probability)
+            n_proposed[k] += 1
             if probability >= 1.0 or dice.uniform() < probability:
-                record.accepted[k] += 1
-                self.points[k], self.losses[k] = proposed, loss
+                n_accepted[k] += 1
+                self.points[k], present[k] = proposed, loss
 
     def _adapt_step(self, k: int, move: int, j: int, probability: float) -> None:
         if move == moves.NORMAL:
             steps = self.steps[k]
             step = steps[j] * math.exp(_STEP_GAIN * (probability - _TARGET_ONE))
             steps[j] = min(max(step, _LEAST_STEP), _MOST_STEP)
-        elif move == moves.SEVERAL:
+        else:
             step = self.jumps[k] * math.exp(_STEP_GAIN * (probability - _TARGET_SEVERAL))
             self.jumps[k] = min(max(step, _LEAST_STEP), _MOST_STEP)
 
@@ -182,14 +187,16 @@ class TemperingState:
 
     def _exchange(self, dice: Dice, betas: list[float]) -> None:
         record, points, losses, replicas = self.record, self.points, self.losses, self.replicas
-        n_done = min(record.swap_attempts) + max(record.swap_attempts)  # even and odd pairs take turns
+        attempts, probabilities = record.swap_attempts, record.swap_probability
+        recent_attempts, recent_probability = self.recent_attempts, self.recent_probability
+        n_done = min(attempts) + max(attempts)  # even and odd pairs take turns
         for i in pairs(n_done, len(points)):
             j = i + 1
             probability = swap_probability(betas[i], betas[j], losses[i], losses[j])
-            record.swap_attempts[i] += 1
-            record.swap_probability[i] += probability
-            self.recent_attempts[i] += 1.0
-            self.recent_probability[i] += probability
+            attempts[i] += 1
+            probabilities[i] += probability
+            recent_attempts[i] += 1.0
+            recent_probability[i] += probability
             if probability >= 1.0 or dice.uniform() < probability:
                 record.swaps[i] += 1
                 points[i], points[j] = points[j], points[i]
