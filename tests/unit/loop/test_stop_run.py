@@ -60,7 +60,7 @@ def test_in_a_worker(kind, generational, tmp_path):
         assert time.monotonic() - began < 10
         assert first.status == ASKED
         n = len(calls.read_text())
-        assert first.run.n_evaluations == len(log) == n < 60, "what other workers had begun is kept"
+        assert first.run.n_evaluations == len(log) == n < 150, "what other workers had begun is kept"
         assert (log.arrays()["thetas"][:, 0] <= 0.3).all()
         go_on.touch()
         assert run(algorithm, problem=problem, executor=executor, log=log).status.success
