@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
 import struct
 import zlib
 from enum import Enum
@@ -115,13 +116,13 @@ class _Writer:
         if value is None or isinstance(value, (bool, str)) or (isinstance(value, int) and not isinstance(value, Enum)):
             return value
         if isinstance(value, float):
-            return value if np.isfinite(value) else ["f", repr(value)]
+            return value if math.isfinite(value) else ["f", repr(value)]
         if isinstance(value, (np.ndarray, bytes)):
             return self._array(value)
         if isinstance(value, np.generic):
             return ["s", value.dtype.str, self._array(np.asarray(value).reshape(1))]
         if isinstance(value, list):
-            return ["l", [self.node(item) for item in value]]
+            return ["l", value if _is_plain(value) else [self.node(item) for item in value]]
         if isinstance(value, tuple):
             return ["t", [self.node(item) for item in value]]
         if isinstance(value, dict):
@@ -172,6 +173,12 @@ class _Writer:
         state: dict[str, Any] = dict(bits.state)
         numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
         return ["pcg64", [int(number) for number in numbers], self.node(seeds.state)]
+
+
+def _is_plain(items: list[Any]) -> bool:
+    """Are they numbers that JSON holds as they are? Long lists of these are most of a checkpoint."""
+    kinds = set(map(type, items))
+    return kinds <= {int, float} and (float not in kinds or all(map(math.isfinite, items)))
 
 
 class _Reader:

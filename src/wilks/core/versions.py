@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
+@cache  # reading the metadata of a package takes a millisecond
 def installed_version(package: str) -> str:
     """Version of an installed package; a sentence when it runs from a folder without being installed.
 
