@@ -111,10 +111,13 @@ class WorkerPool:
         self._wake()
 
     def kill(self) -> None:
-        """End the workers at once."""
-        self.close(kill=True)
+        """End the workers at once, when nobody is left to wait for them.
 
-    def close(self, *, kill: bool = False) -> None:
+        At the end of the interpreter a thread that is left behind must not wake up to complain: futures stay open.
+        """
+        self.close(kill=True, answer=False)
+
+    def close(self, *, kill: bool = False, answer: bool = True) -> None:
         """End the workers, at once or when they have finished what they have; futures without answer are cancelled."""
         if os.getpid() != self._process or self._closing:  # a forked child must leave the parent's workers alone
             return
@@ -133,7 +136,8 @@ class WorkerPool:
                 worker.connection.send(None)
         for worker in self._workers:
             _end(worker)
-        for task in (*self._queue, *(t for worker in self._workers for t in worker.tasks)):
+        left = (*self._queue, *(t for worker in self._workers for t in worker.tasks)) if answer else ()
+        for task in left:
             if not task.future.cancel() and not task.future.done():
                 task.future.set_exception(WorkerDiedError("the pool was closed"))
         self._workers.clear()
