@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from wilks.cli.document import read
 from wilks.cli.folder import RunFolder
 from wilks.cli.run import numbered
 from wilks.cli.terminal import Terminal, counted
+from wilks.core.proposal import EvaluationStatus
 from wilks.core.table import Table, show
 
 _SAMPLE_SECONDS = 1.0
@@ -38,7 +40,10 @@ def show_status(folder: RunFolder, terminal: Terminal) -> None:
         terminal.table(_table(log))
         terminal.line()
         speed = f", {_speed(log):,.0f} per second now" if writer else ""
-        terminal.line(f"{counted(len(log), 'evaluation')}{speed}")
+        terminal.line(f"{counted(_n_evaluations(log), 'evaluation')}{speed}")
+        n_violated = log.counts()["violated"]
+        if n_violated:
+            terminal.line(f"points that violated a constraint and were not evaluated: {n_violated:,}")
         best = log.best()
         if best is None:
             terminal.line("best so far: no finite log-likelihood yet")
@@ -73,16 +78,31 @@ def _show_stages(folder: RunFolder, terminal: Terminal) -> None:
     terminal.line(f"{len(finished)} of {counted(len(work), 'stage')} finished{names}")
 
 
-def _table(log: Any) -> Table:  # noqa: ANN401 - an EvaluationLog, which loads on use
+def _n_evaluations(log: Any) -> int:  # noqa: ANN401 - an EvaluationLog, which loads on use
+    """Number of points that were evaluated, as results count them: a violated constraint keeps a point from it."""
+    return len(log) - int(log.counts()["violated"])
+
+
+def _n_violated(log: Any) -> Counter[int]:  # noqa: ANN401 - as above
+    """Number of a stage of the log -> points that were not evaluated."""
+    n_violated: Counter[int] = Counter()
+    for block in log.iter_batches() if log.counts()["violated"] else ():
+        n_violated.update(block["stages"][block["statuses"] == EvaluationStatus.VIOLATED].tolist())
+    return n_violated
+
+
+def _table(log: Any) -> Table:  # noqa: ANN401 - as above
+    n_violated = _n_violated(log)
     rows = tuple(
         (
             stage.title,
-            f"{stage.n_evaluations:,}",
+            f"{stage.n_evaluations - n_violated[number]:,}",
             f"{stage.log_likelihood:.6g}" if math.isfinite(stage.log_likelihood) else "-",
-            "finished" if stage.finished else "unfinished",
+            # A search that has used up its evaluations can go on with more, though its stage is finished.
+            "complete" if stage.finished else "can go on",
             _ago(stage.time),
         )
-        for stage in log.stages()
+        for number, stage in enumerate(log.stages())
     )
     return Table("", ("work", "evaluations", "best log-likelihood", "state", "last written"), rows)
 
@@ -99,9 +119,9 @@ def _ago(when: datetime | None) -> str:
 
 def _speed(log: Any) -> float:  # noqa: ANN401 - as above
     """Evaluations per second, measured now."""
-    before, began = len(log), time.perf_counter()
+    before, began = _n_evaluations(log), time.perf_counter()
     time.sleep(_SAMPLE_SECONDS)
-    return float((len(log) - before) / (time.perf_counter() - began))
+    return float((_n_evaluations(log) - before) / (time.perf_counter() - began))
 
 
 def _show_failures(log: Any, terminal: Terminal) -> None:  # noqa: ANN401 - as above

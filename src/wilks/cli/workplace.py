@@ -76,10 +76,9 @@ class Workplace:
         One that fixed more than that is left out: its best point may be far from that of the wider problem.
         """
         for entry in reversed(self.done):
-            best = getattr(entry.result, "best", {})
             if entry.stage.verb not in verbs or not entry.stage.fixed().items() <= fixed.items():
                 continue
-            if all(best.get(name) == value for name, value in fixed.items()):
+            if all(entry.result.best.get(name) == value for name, value in fixed.items()):
                 return entry.result
         return None
 

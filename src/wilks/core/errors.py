@@ -103,10 +103,9 @@ class StopRun(Exception):  # noqa: N818 - a request, no error
     Examples
     --------
     >>> import wilks
-    >>> from wilks.core.errors import StopRun
     >>> def log_likelihood(values):
     ...     if values["x"] > 0.5:
-    ...         raise StopRun
+    ...         raise wilks.StopRun
     ...     return -values["x"] ** 2
     >>> problem = wilks.LikelihoodProblem(wilks.Space(x=wilks.Real(-1, 1)), log_likelihood)
     >>> wilks.fit(problem, seed=1).status.outcome.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wilks.facades.gfo.asktell import AskTellOptimizer, Plan, Trial
-from wilks.facades.gfo.setup import Given, evolution, maker, swarm, tempering
+from wilks.facades.gfo.setup import Given, evolution, swarm, tempering
 from wilks.searchers.annealing import SimulatedAnnealing
 from wilks.searchers.random_search import RandomSearch
 
@@ -124,7 +124,7 @@ class SimulatedAnnealingOptimizer(AskTellOptimizer):
         n_iter: int | None = None,
     ) -> None:
         given = Given(search_space, initialize, constraints, random_state, rand_rest_p, None, boundary)
-        super().__init__(given, maker(SimulatedAnnealing), Plan(initial_evaluations, optimum, n_iter))
+        super().__init__(given, SimulatedAnnealing, Plan(initial_evaluations, optimum, n_iter))
 
 
 class ParticleSwarmOptimizer(AskTellOptimizer):
@@ -229,4 +229,4 @@ class RandomSearchOptimizer(AskTellOptimizer):
         n_iter: int | None = None,
     ) -> None:
         given = Given(search_space, initialize, constraints, random_state, 0, None, boundary)
-        super().__init__(given, maker(RandomSearch), Plan(initial_evaluations, optimum, n_iter))
+        super().__init__(given, RandomSearch, Plan(initial_evaluations, optimum, n_iter))

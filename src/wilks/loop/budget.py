@@ -8,6 +8,7 @@ number of workers.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ class Budget:
         self._rule = min(found, key=lambda rule: rule.n) if found else None
         self._evaluator = evaluator
         self._kept_back: deque[Proposals] = deque()
+
+    @property
+    def limit(self) -> float:
+        """Number of evaluations that are allowed."""
+        return math.inf if self._rule is None else self._rule.n
 
     @property
     def keeps_back(self) -> bool:

@@ -186,13 +186,10 @@ class _Driver:
         self._clocks = tuple(rule for rule in watch.rules if isinstance(rule, MaxTime))
         # Most rules are limits, which are looked at without an account of the run.
         self._only_limits = all(type(rule) in (MaxTime, MaxEvaluations) for rule in watch.rules)
-        self._max_evaluations = min(
-            (rule.n for rule in watch.rules if isinstance(rule, MaxEvaluations)), default=math.inf
-        )
         self._max_seconds = min((rule.seconds for rule in self._clocks), default=math.inf) - watch.seconds_before
         self._history: tuple[tuple[int, float], ...] = ()
         self._began = time.perf_counter()
-        self._shown = -math.inf if watch.callbacks else math.inf
+        self._shown = -math.inf if watch.callbacks else math.inf  # nobody looks
         self.n_reused = 0
 
     @property
@@ -312,7 +309,7 @@ class _Driver:
         return self._stalled() or self._by_rules() or self._stop_at_once(self.elapsed)
 
     def _by_rules(self) -> Status | None:
-        if not self._only_limits or self._n_used() >= self._max_evaluations or self.elapsed >= self._max_seconds:
+        if not self._only_limits or self._n_used() >= self._budget.limit or self.elapsed >= self._max_seconds:
             info = self._info()
             for rule in self._watch.rules:
                 status = rule.check(info)

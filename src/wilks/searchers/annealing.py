@@ -9,7 +9,7 @@ s in [0, 1] being how far the present cooling has come, so a constant added to t
 the budget; without one, the temperature is raised again after every cooling, and each is twice as long as the one
 before. A walker that has not come below its own best for a long time goes on from the best point of all walkers.
 
-Steps of single coordinates are adapted to an acceptance of 0.3. Besides the moves of one replica of `tempering.moves`
+Steps of single coordinates are adapted to an acceptance of 0.3. Besides the moves of one replica of `moves`
 there is one along the difference of two former states of the walkers (ter Braak and Vrugt 2008,
 https://doi.org/10.1007/s11222-008-9104-9): it follows a valley that lies askew to the axes.
 """
@@ -20,12 +20,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wilks.searchers import moves
 from wilks.searchers.coordinates import CATEGORICAL, ORDERED, Coordinates, Point
+from wilks.searchers.losses import acceptance, spread_of
 from wilks.searchers.options import check_count
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering import moves
-from wilks.searchers.tempering.optimiser import acceptance, spread_of
 
 if TYPE_CHECKING:
     from wilks.searchers.dice import Dice

@@ -13,9 +13,10 @@ is meant for spaces where the reals matter; where the choice of categories decid
 A draw beyond a bound is evaluated where the rule for the boundary puts it. With ``"reflect"`` and ``"periodic"`` the
 distribution lives in the unfolded space; with the other rules it learns from the point as evaluated.
 
-The package compares losses with absolute tolerances: it is given (loss - first best) / spread of the first losses, so
-neither an offset nor a factor changes the run. It draws from its own generator, which gets a new seed from the dice of
-the search for every generation; everything else that it knows is kept as plain numbers and arrays.
+The package compares losses with absolute tolerances: it is given the difference from the first best one in hundredths
+of the spread of the first losses, so neither an offset nor a factor changes the run. It draws from its own generator,
+which gets a new seed from the dice of the search for every generation; everything else that it knows is kept as plain
+numbers and arrays.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.searchers.cma_strategy import Parts, begun, components_of, limited_step, memory_of, one_hot, strategy_of
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count, check_number
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.optimiser import spread_of
 
 if TYPE_CHECKING:
     from cmaes import CatCMAwM

@@ -116,11 +116,9 @@ def strategy_of(memory: dict[str, Any], seed: int | None = None) -> CatCMAwM:
 
 def limited_step(memory: dict[str, Any], raw: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pull a foreign point towards the mean, to where the distribution could have drawn it (Hansen 2011, injection)."""
-    mean, deviations, axes = memory["_mean"], memory["_D"], memory["_B"]
-    if deviations is None:
-        deviations, axes = np.ones(len(mean)), np.eye(len(mean))
+    mean = memory["_mean"]
     step = raw - mean
-    length = float(np.linalg.norm((axes.T @ (step / (memory["_sigma"] * memory["_A"]))) / deviations))
+    length = float(np.linalg.norm((memory["_B"].T @ (step / (memory["_sigma"] * memory["_A"]))) / memory["_D"]))
     n = len(mean)
     most = math.sqrt(n) + 2.0 * n / (n + 2.0)
     limited: NDArray[np.float64] = raw if length <= most else mean + step * (most / length)

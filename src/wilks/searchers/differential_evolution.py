@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from wilks.searchers.coordinates import CATEGORICAL, ORDERED, Coordinates, Point
 from wilks.searchers.designs import latin_hypercube
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.optimiser import spread_of
 
 if TYPE_CHECKING:
     from wilks.searchers.dice import Dice
@@ -42,7 +42,6 @@ _MEMORY = 5
 _WIDTH = 0.1
 _FIRST_F, _FIRST_CR = 0.5, 0.5
 _BEST_SHARE = 0.2
-_ARCHIVE_FACTOR = 1.0
 _COLLAPSED_LOSS, _COLLAPSED_POINT = 1e-12, 1e-9
 
 
@@ -85,6 +84,8 @@ class Population:
         Median minus minimum of the first losses, 0 while no difference was seen.
     growing
         Are members still missing?
+    since
+        Identity of the first point that may belong to it: what was proposed before a restart is not taken.
     n_restarts
         How often a collapsed population was drawn anew.
     """
@@ -95,6 +96,7 @@ class Population:
     born: float
     spread: float
     growing: bool = True
+    since: int = 0
     archive: list[Point] = field(default_factory=list)
     scales: list[float] = field(default_factory=lambda: [_FIRST_F] * _MEMORY)
     rates: list[float] = field(default_factory=lambda: [_FIRST_CR] * _MEMORY)
@@ -116,11 +118,11 @@ class Population:
             self.points = [self.points[i] for i in order]
             self.losses = [self.losses[i] for i in order]
 
-    def empty(self, size: int, born: float) -> None:
+    def empty(self, size: int, born: float, since: int) -> None:
         """Begin anew with another population; what was learned about F and CR is forgotten with it."""
         self.points, self.losses, self.archive = [], [], []
         self.scales, self.rates, self.slot = [_FIRST_F] * _MEMORY, [_FIRST_CR] * _MEMORY, 0
-        self.size, self.born, self.growing = size, born, True
+        self.size, self.born, self.growing, self.since = size, born, True, since
         self.n_restarts += 1
 
     def collapsed(self, coordinates: Coordinates) -> bool:
@@ -189,10 +191,9 @@ class Population:
             self._learn(gains, winners)
 
     def _forget(self, dice: Dice) -> None:
-        while len(self.archive) > _ARCHIVE_FACTOR * len(self.points):
+        while len(self.archive) > len(self.points):
             last = self.archive.pop()
-            if self.archive:
-                self.archive[dice.integer(len(self.archive))] = last
+            self.archive[dice.integer(len(self.archive))] = last
 
     def _learn(self, gains: list[float], winners: list[Trial]) -> None:
         finite = [gain for gain in gains if gain < math.inf]
@@ -277,8 +278,9 @@ class DifferentialEvolution(Searcher):
         coordinates, dice = state.coordinates, state.dice
         if not population.growing:
             if population.collapsed(coordinates):
-                left = self.budget - state.n_told if self.budget else math.inf
-                population.empty(self.members_for(coordinates, left, population.n_restarts + 1), self.used(state))
+                left = max(0, self.budget - state.n_told) if self.budget else math.inf
+                size = self.members_for(coordinates, left, population.n_restarts + 1)
+                population.empty(size, self.used(state), state.next_id)
             elif self.budget:
                 age = (self.used(state) - population.born) / max(1.0 / self.budget, 1.0 - population.born)
                 population.shrink(max(_LEAST, round(population.size + (_LEAST - population.size) * age)))
@@ -289,7 +291,9 @@ class DifferentialEvolution(Searcher):
     def absorb(self, state: SearchState, batch: Batch) -> None:
         """Let the trials compete with the members, or take new members."""
         population: Population = state.engine
-        if batch.notes is None or population.growing:
+        if batch.first_id < population.since:
+            return
+        if batch.notes is None:
             population.join(batch.points, batch.losses)
         else:
             population.compete(state.dice, batch.points, batch.losses, batch.notes)

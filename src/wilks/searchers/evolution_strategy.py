@@ -9,8 +9,8 @@ mutated (Beyer and Schwefel 2002, https://doi.org/10.1023/A:1015059928466):
 with tau = 1/sqrt(2 sqrt d), tau' = 1/sqrt(2 d), w_j the width of the range, in all coordinates or in a random subset.
 The best mu of parents and offspring survive, a parent no longer than a number of generations, since one with lucky
 values and useless steps would block the way. An ordered coordinate moves by one at least, a categorical one takes
-another level with probability s_j. A population that has collapsed is drawn anew. Losses are only compared; their
-differences matter for the collapse alone.
+another level with probability s_j, or 0.1 if that is more. A population that has collapsed is drawn anew. Losses are
+only compared; their differences matter for the collapse alone.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wilks.searchers import moves
 from wilks.searchers.coordinates import CATEGORICAL, Coordinates, Point
 from wilks.searchers.designs import latin_hypercube
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count, check_number
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering import moves
-from wilks.searchers.tempering.optimiser import spread_of
 
 if TYPE_CHECKING:
     from wilks.searchers.dice import Dice
@@ -70,6 +70,8 @@ class Generation:
         Median minus minimum of the first losses, 0 while no difference was seen.
     growing
         Are parents still missing?
+    since
+        Identity of the first point that may belong to it: what was proposed before a restart is not taken.
     n_generations, n_restarts
         Number of generations, and how often a collapsed population was drawn anew.
     """
@@ -77,6 +79,7 @@ class Generation:
     parents: list[Individual] = field(default_factory=list)
     spread: float = 0.0
     growing: bool = True
+    since: int = 0
     n_generations: int = 0
     n_restarts: int = 0
 
@@ -89,15 +92,16 @@ class Generation:
         self.growing = len(self.parents) < size
         self.parents = sorted(self.parents, key=_loss)[:size]
 
-    def empty(self) -> None:
+    def empty(self, since: int) -> None:
         """Begin anew."""
-        self.parents, self.growing = [], True
+        self.parents, self.growing, self.since = [], True, since
         self.n_restarts += 1
 
     def collapsed(self) -> bool:
         """Have the steps become useless, or all parents as good as equal?"""
-        if self.spread > 0 and self.parents[-1].loss - self.parents[0].loss <= _COLLAPSED_LOSS * self.spread:
-            return len(self.parents) > 1 or max(self.parents[0].steps) <= 2 * _LEAST_STEP
+        difference = self.parents[-1].loss - self.parents[0].loss
+        if len(self.parents) > 1 and self.spread > 0 and difference <= _COLLAPSED_LOSS * self.spread:
+            return True
         return all(max(parent.steps) <= 2 * _LEAST_STEP for parent in self.parents)
 
     def select(self, offspring: list[Individual], size: int, most_age: float) -> None:
@@ -175,7 +179,7 @@ class EvolutionStrategy(Searcher):
         generation: Generation = state.engine
         coordinates, dice = state.coordinates, state.dice
         if not generation.growing and generation.collapsed():
-            generation.empty()
+            generation.empty(state.next_id)
         if generation.growing:
             return latin_hypercube(coordinates, dice, self.n_initial(coordinates)), None
         points: list[Point] = []
@@ -202,7 +206,9 @@ class EvolutionStrategy(Searcher):
     def absorb(self, state: SearchState, batch: Batch) -> None:
         """Select the next parents, or take new ones."""
         generation: Generation = state.engine
-        if batch.notes is None or generation.growing:
+        if batch.first_id < generation.since:
+            return
+        if batch.notes is None:
             generation.join(batch.points, batch.losses, self.n_parents)
             return
         offspring = [Individual(*row) for row in zip(batch.points, batch.losses, batch.notes, strict=True)]

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wilks.searchers.designs import latin_hypercube
+from wilks.searchers.incumbent import Incumbent
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count
-from wilks.searchers.portfolio.incumbent import Incumbent
-from wilks.searchers.portfolio.polish import Polish
+from wilks.searchers.polish import Polish
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.optimiser import spread_of
 
 if TYPE_CHECKING:
     from wilks.core.algorithm import LocalSolver
@@ -87,7 +87,7 @@ class LocalRestarts(Searcher):
             engine.own, engine.polish = Incumbent(point, loss, engine.scale), Polish(loss)
             engine.n_ascents += 1
         if engine.own is not None and engine.polish is not None and self.solver is not None:
-            points, _ = engine.polish.propose(state.coordinates, self.solver, engine.own)
+            points = engine.polish.propose(state.coordinates, self.solver, engine.own)
             if points:
                 return points, "ascent"
             if not engine.polish.waiting:

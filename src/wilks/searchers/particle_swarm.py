@@ -19,12 +19,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wilks.searchers.coordinates import CATEGORICAL, ORDERED, Coordinates, Point
+from wilks.searchers.coordinates import CATEGORICAL, Coordinates, Point
 from wilks.searchers.designs import latin_hypercube
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count, check_number
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.optimiser import spread_of
 
 if TYPE_CHECKING:
     from wilks.searchers.dice import Dice
@@ -67,6 +67,8 @@ class Swarm:
         Median minus minimum of the first losses, 0 while no difference was seen.
     growing
         Are particles still missing?
+    since
+        Identity of the first point that may belong to it: what was proposed before a restart is not taken.
     n_restarts
         How often a collapsed swarm was drawn anew.
     """
@@ -77,6 +79,7 @@ class Swarm:
     best_losses: list[float]
     spread: float = 0.0
     growing: bool = True
+    since: int = 0
     n_restarts: int = 0
 
     def join(self, coordinates: Coordinates, dice: Dice, points: list[Point], losses: list[float], size: int) -> None:
@@ -90,10 +93,10 @@ class Swarm:
             self.best_losses.append(losses[i])
         self.growing = len(self.positions) < size
 
-    def empty(self) -> None:
+    def empty(self, since: int) -> None:
         """Begin anew."""
         self.positions, self.velocities, self.bests, self.best_losses = [], [], [], []
-        self.growing = True
+        self.growing, self.since = True, since
         self.n_restarts += 1
 
     def collapsed(self, coordinates: Coordinates) -> bool:
@@ -217,22 +220,24 @@ class ParticleSwarm(Searcher):
         swarm: Swarm = state.engine
         coordinates, dice = state.coordinates, state.dice
         if not swarm.growing and swarm.collapsed(coordinates):
-            swarm.empty()
+            swarm.empty(state.next_id)
         if swarm.growing:
             return latin_hypercube(coordinates, dice, self.n_wanted - len(swarm.positions)), None
         flights = swarm.fly(coordinates, dice, (self.inertia, self.cognitive, self.social))
-        return [_rounded(coordinates, flight.position) for flight in flights], flights
+        return [_rounded(coordinates, dice, flight.position) for flight in flights], flights
 
     def absorb(self, state: SearchState, batch: Batch) -> None:
         """Put the particles where they flew, or take new ones."""
         swarm: Swarm = state.engine
-        coordinates = state.coordinates
-        if batch.notes is None or swarm.growing:
-            swarm.join(coordinates, state.dice, batch.points, batch.losses, self.n_wanted)
+        coordinates, dice = state.coordinates, state.dice
+        if batch.first_id < swarm.since:
+            return
+        if batch.notes is None:
+            swarm.join(coordinates, dice, batch.points, batch.losses, self.n_wanted)
             return
         for point, loss, flight in zip(batch.points, batch.losses, batch.notes, strict=True):
             i: int = flight.particle
-            as_flown = point == _rounded(coordinates, flight.position)  # else it was replaced by a random point
+            as_flown = point == _rounded(coordinates, dice, flight.position)  # else it was replaced by a random point
             swarm.positions[i] = flight.position if as_flown else point.copy()
             swarm.velocities[i] = flight.velocity
             if loss <= swarm.best_losses[i]:
@@ -246,8 +251,6 @@ class ParticleSwarm(Searcher):
         return Findings({"n_particles": len(swarm.positions), "n_restarts": swarm.n_restarts})
 
 
-def _rounded(coordinates: Coordinates, position: Point) -> Point:
-    return [
-        float(min(max(math.floor(x + 0.5), 0), size - 1)) if kind == ORDERED else x
-        for x, kind, size in zip(position, coordinates.kinds, coordinates.sizes, strict=True)
-    ]
+def _rounded(coordinates: Coordinates, dice: Dice, position: Point) -> Point:
+    """Where a particle is evaluated."""
+    return [coordinates.settle(j, x, x, dice) for j, x in enumerate(position)]

@@ -133,7 +133,29 @@ class RandomSearch(_Blind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatinHypercube(_Blind):
+class _Design(_Blind):
+    """Points that belong together, so that their number matters.
+
+    Parameters
+    ----------
+    n_points
+        Number of points; None for the number of evaluations of the search.
+    """
+
+    n_points: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count(self, "n_points", optional=True)
+
+    @property
+    def n_planned(self) -> int | None:
+        """Number of points."""
+        return self.budget if self.n_points is None else self.n_points
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatinHypercube(_Design):
     """One Latin hypercube with as many points as the budget has; without a budget one hypercube after another.
 
     Parameters
@@ -160,24 +182,13 @@ class LatinHypercube(_Blind):
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
 
-    n_points: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count(self, "n_points", optional=True)
-
-    @property
-    def n_planned(self) -> int | None:
-        """Size of the design."""
-        return self.budget if self.n_points is None else self.n_points
-
     def draw(self, state: SearchState, n: int) -> list[Point]:
         """Draw a hypercube."""
         return latin_hypercube(state.coordinates, state.dice, n)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sobol(_Blind):
+class Sobol(_Design):
     """A scrambled Sobol sequence as long as the budget; without a budget it goes on.
 
     Parameters
@@ -203,17 +214,6 @@ class Sobol(_Blind):
     >>> sorted(int(x) for x in result.to_dataframe()["x"])
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
-
-    n_points: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count(self, "n_points", optional=True)
-
-    @property
-    def n_planned(self) -> int | None:
-        """Length of the sequence."""
-        return self.budget if self.n_points is None else self.n_points
 
     def draw(self, state: SearchState, n: int) -> list[Point]:
         """Continue the sequence."""

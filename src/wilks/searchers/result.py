@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wilks.core.errors import InvalidDataError
 from wilks.core.result import Result
 from wilks.core.table import Table, show
-from wilks.store.tables import column_names
+from wilks.store.tables import EXTRAS, column_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class SearchResult(Result):
                 "this result was loaded without its log; open the run file with wilks.EvaluationLog(path)"
             )
         table: pd.DataFrame = self.log.to_dataframe(stage=self.stage)
-        status = column_names(self.space.free)[len(self.space.free) + 2]
+        status = column_names(self.space.free)[len(self.space.free) + EXTRAS.index("status")]
         return table[table[status] != "violated"].reset_index(drop=True)
 
     def draws_dataframe(self) -> pd.DataFrame | None:

@@ -21,6 +21,7 @@ from wilks.core.status import Outcome, Status
 from wilks.searchers.coordinates import BOUNDARIES, CATEGORICAL, Boundary, Coordinates, Point
 from wilks.searchers.designs import Initial, random_points
 from wilks.searchers.dice import Dice
+from wilks.searchers.options import check_number
 from wilks.searchers.state import Batch, Findings, Memory, SearchState
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ class Searcher(ABC):
             raise InvalidConfigurationError(
                 f"{name}: boundary: expected one of {', '.join(BOUNDARIES)}, got {self.boundary!r}"
             )
-        p = self.restart_probability
-        if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise InvalidConfigurationError(f"{name}: restart_probability: expected a number in [0, 1], got {p!r}")
+        if not isinstance(self.remember, bool):
+            raise InvalidConfigurationError(f"{name}: remember: expected True or False, got {self.remember!r}")
+        check_number(self, "restart_probability", 0.0, 1.0)
 
     @abstractmethod
     def begin(self, state: SearchState, points: list[Point], losses: list[float]) -> None:
@@ -104,8 +105,7 @@ class Searcher(ABC):
     @property
     def text(self) -> str:
         """The algorithm as one would write it, options that have their default left out."""
-        plain = type(self)()
-        own = [f.name for f in fields(self) if f.repr and getattr(self, f.name) != getattr(plain, f.name)]
+        own = [f.name for f in fields(self) if f.repr and getattr(self, f.name) != f.default]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in own)})"
 
     @property

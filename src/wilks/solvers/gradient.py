@@ -21,7 +21,7 @@ _SIGMAS = 0.05
 _LONGEST = 1e-2
 _SHORTEST = (1e-6, 1e-6, 1e-3, 1e-2)  # of careful steps, by the roughness that an ascent has met
 ROUGHEST = len(_SHORTEST) - 1
-_SHORTEST_CHECK = 1e-5
+_SHORTEST_CHECK, _UNKNOWN_CHECK = 1e-5, 1e-4
 
 
 def gradient_points(ascent: QuasiNewtonAscent, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,7 +74,8 @@ def check_points(ascent: QuasiNewtonAscent, *, both_sides: bool) -> tuple[NDArra
     bound itself.
     """
     u, every = ascent.u, np.arange(len(ascent.u))
-    steps = _fitting(ascent, _SHORTEST_CHECK)
+    # A curvature that no step has updated says nothing of what fits.
+    steps = np.full(len(u), _UNKNOWN_CHECK) if ascent.fresh else _fitting(ascent, _SHORTEST_CHECK)
     if both_sides:
         steps = np.minimum(steps, np.minimum(u, 1.0 - u))
         return np.concatenate([shifted(u, steps, every), shifted(u, -steps, every)]), steps

@@ -311,7 +311,8 @@ class QuasiNewton:
         ascent.old = None
         slopes, bends = check_derivatives(ascent, values, payloads if self.use_gradient else None)
         ascent.unchecked = True
-        if _rescale(ascent, np.arange(len(ascent.u)), bends, only_softer=True):
+        fresh, ascent.fresh = ascent.fresh, False
+        if _rescale(ascent, np.arange(len(ascent.u)), bends, only_softer=not fresh):
             ascent.gradient = np.where(np.isfinite(slopes), slopes, ascent.gradient)
             return self._after_gradient(ascent)
         best = int(np.argmax(values))

@@ -65,6 +65,44 @@ def test_any_order_and_in_parts():
     assert optimizer.best_score > -20
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("optimum", ["maximum", "minimum"])
+def test_the_best_is_that_of_a_list_of_all_that_was_told(name, optimum):
+    optimizer = getattr(ask_tell, name)(SPACE, random_state=3, optimum=optimum)
+    sign = 1.0 if optimum == "maximum" else -1.0
+    generator = np.random.default_rng(4)
+    waiting, told = {}, []
+    for _ in range(30):
+        waiting |= {trial.id: dict(trial) for trial in optimizer.ask(int(generator.integers(1, 60)))}
+        numbers = generator.permutation(list(waiting))[: generator.integers(1, len(waiting) + 1)].tolist()
+        scores = {}
+        for number in numbers:
+            failed = [None, float("nan"), float("inf"), -float("inf")][generator.integers(4)]
+            scores[number] = failed if generator.random() < 0.3 else sign * objective(waiting[number])
+            told.append((waiting.pop(number), scores[number]))
+        optimizer.tell(scores)
+        finite = [(score, para) for para, score in told if score is not None and np.isfinite(score)]
+        score, para = max(finite, key=lambda pair: sign * pair[0])
+        assert optimizer.best_score == score
+        assert optimizer.best_para == para
+        assert -optimizer._state.best_loss == sign * score  # what the method itself goes by
+    rows = optimizer.search_data.drop(columns="score").to_dict("records")
+    assert rows == [para for para, _ in told]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_the_scores_makes_no_difference(name):
+    one, other = (getattr(ask_tell, name)(SPACE, random_state=3) for _ in range(2))
+    generator = np.random.default_rng(4)
+    for _ in range(20):
+        trials = one.ask(13)
+        assert other.ask(13) == trials
+        scores = {trial.id: None if trial["x"] > 2 else objective(trial) for trial in trials}
+        one.tell(scores)
+        mixed = generator.permutation(list(scores)).tolist()
+        other.tell([scores[number] for number in mixed], mixed)
+
+
 def test_failed_trials():
     optimizer = ask_tell.ParallelTemperingOptimizer(PLANE, random_state=3)
     for number in range(40):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.unit.facades.examples import LINE, hill
 from wilks import InvalidConfigurationError, InvalidProblemError
@@ -56,6 +57,7 @@ def test_every_optimizer_repeats_itself(kind):
         ({"rand_rest_p": 1.5}, "rand_rest_p: expected a probability"),
         ({"rand_rest_p": "often"}, "rand_rest_p"),
         ({"boundary": "refect"}, "did you mean 'reflect'"),
+        ({"boundary": "wrap"}, "got 'wrap'; known are reflect, clip, periodic, random, intermediate$"),
         ({"random_state": -1}, "random_state: expected an integer >= 0"),
         ({"random_state": 1.5}, "random_state"),
         ({"nth_process": "a"}, "nth_process"),
@@ -81,14 +83,15 @@ def test_wrong_options_of_the_constructor(options, text):
         ({"max_score": "high"}, "max_score: expected a number"),
         ({"max_score": float("nan")}, "max_score: expected a number"),
         ({"optimum": "min"}, "did you mean 'minimum'"),
-        ({"early_stopping": {"tol_abs": 1.0}}, "'n_iter_no_change' is required"),
+        ({"early_stopping": {"tol_abs": 1.0}}, r"'n_iter_no_change' is required, got \{'tol_abs': 1.0\}"),
+        ({"early_stopping": {}}, r"'n_iter_no_change' is required, got \{\}$"),
         ({"early_stopping": {"n_iter_no_chnge": 1}}, "did you mean 'n_iter_no_change'"),
         ({"early_stopping": {"n_iter_no_change": 0}}, "expected an integer >= 1"),
         ({"early_stopping": {"n_iter_no_change": 5, "tol_rel": -1}}, "tol_rel: expected a number >= 0"),
         ({"early_stopping": 5}, "early_stopping: expected a dictionary"),
         ({"verbosity": ["progres_bar"]}, "did you mean 'progress_bar'"),
         ({"verbosity": True}, "verbosity: expected False or a list"),
-        ({"verbosity": "print_results"}, "verbosity: expected False or a list"),
+        ({"verbosity": "progress_bar"}, r"a list of names such as \['progress_bar', .*\], got 'progress_bar'$"),
         ({"callbacks": [1]}, "callbacks: expected a list of functions"),
         ({"catch": {"ValueError": 1}}, "expected an exception class"),
         ({"catch": {ValueError: "bad"}}, "ValueError: expected a score"),
@@ -112,12 +115,16 @@ def test_wrong_options_of_search(options, text):
         ({"x": 1.0, "k": "c"}, "expected one of 'a', 'b', got 'c'"),
         ({"x": "one", "k": "a"}, "parameter 'x': expected a finite number"),
         ({"x": 1.0, "k": "a", "c": 2}, "it is constant, 1, got 2"),
-        ({"x": 1.0, "k": "a", "r": 400}, r"expected a value in \[-5.0, 5.0\], got 400"),
+        ({"x": 1.0, "k": "a", "r": 400}, r"expected a value in \[-5.0, 5.0\], got 400.0$"),
+        ({"x": 1e4, "k": "a"}, "parameter 'x': expected a number from 0.0 to 4.0, got 10000.0"),
+        ({"x": -1, "k": "a"}, "parameter 'x': expected a number from 0.0 to 4.0, got -1"),
+        ({"x": 1.0, "k": "a", "n": 10}, "parameter 'n': expected a number from -4.75.* to 4.75.*, got 10"),
+        ({"x": 1.0, "k": "a", "n": True}, "parameter 'n': expected a number from"),
     ],
 )
 def test_wrong_points_to_start_from(point, text):
-    space = {"x": np.arange(5), "k": ["a", "b"], "r": (-5, 5), "c": 1}
-    complete = {"r": 0.0, **point}
+    space = {"x": np.arange(5), "k": ["a", "b"], "r": (-5, 5), "n": stats.norm(), "c": 1}
+    complete = {"r": 0.0, "n": 0.0, **point}
     with pytest.raises(InvalidProblemError, match=f"initialize: warm_start: point 0.*{text}"):
         ParallelTemperingOptimizer(space, initialize={"warm_start": [complete]})
 
@@ -130,6 +137,14 @@ def test_points_to_start_from_are_read_by_name_and_come_first():
     optimizer.search(lambda para: 1.0, 2, verbosity=False)
     first = optimizer.search_data.drop(columns="score").to_dict("records")
     assert first == [{"x": 2, "y": 40.0, "k": "b", "c": 1}, {"x": 7, "y": 0.0, "k": "a", "c": 1}]
+
+
+def test_ends_that_rounding_has_moved_are_points_to_start_from():
+    x = np.arange(-1, 0.1, 0.1)
+    assert x[-1] < 0.0
+    optimizer = ParallelTemperingOptimizer({"x": x}, initialize={"warm_start": [{"x": 0.0}]})
+    optimizer.search(lambda para: 1.0, 1, verbosity=False)
+    assert optimizer.best_para["x"] == x[-1]
 
 
 def test_default_initialisation_is_that_of_the_page():
@@ -145,8 +160,8 @@ def test_default_initialisation_is_that_of_the_page():
 def test_grid_of_the_initialisation():
     optimizer = ParallelTemperingOptimizer({"x": (0.0, 1.0), "y": (0.0, 1.0)}, initialize={"grid": 4, "random": 1})
     optimizer.search(lambda para: 0.0, 5, verbosity=False)
-    points = optimizer.search_data[["x", "y"]].to_numpy().round(3)
-    assert {(1 / 3, 2 / 3)} <= {(round(x, 3) == 0.333 and 1 / 3, round(y, 3) == 0.667 and 2 / 3) for x, y in points}
+    points = set(map(tuple, optimizer.search_data[["x", "y"]].to_numpy().round(3).tolist()))
+    assert {(x, y) for x in (0.333, 0.667) for y in (0.333, 0.667)} < points
 
 
 def test_nothing_asked_for_in_the_initialisation():

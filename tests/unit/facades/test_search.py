@@ -10,9 +10,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tests.unit.facades.examples import BOX, LINE, PLANE, Counted, bowl, hill
-from wilks import InvalidDataError, InvalidProblemError
+from wilks import Integer, InvalidDataError, InvalidProblemError, StopRun
 from wilks.facades import HillClimbingOptimizer, ParallelTemperingOptimizer, RandomSearchOptimizer
 
 
@@ -166,21 +167,44 @@ def test_an_error_of_a_callback_reaches_the_caller():
         if info.iteration == 7:
             raise ZeroDivisionError("mine")
 
-    optimizer = ParallelTemperingOptimizer(PLANE, random_state=1)
+    optimizer = ParallelTemperingOptimizer(BOX, random_state=1)
     with pytest.raises(ZeroDivisionError, match="mine"):
         optimizer.search(hill, 100, verbosity=False, callbacks=[broken])
     assert len(optimizer.search_data) == 8
+    optimizer.search(hill, 92, verbosity=False)
+    whole = searched(hill, 100, BOX)
+    assert optimizer.search_data["x"][:20].equals(whole.search_data["x"][:20])
+
+
+def test_a_callback_asks_for_the_end_with_an_exception():
+    def enough(info):
+        if info.iteration == 7:
+            raise StopRun
+
+    tables = []
+    for callback in (enough, lambda info: info.iteration < 7):
+        optimizer = searched(hill, 100, BOX, callbacks=[callback])
+        assert len(optimizer.search_data) == 8
+        optimizer.search(hill, 10, verbosity=False)
+        tables.append(optimizer.search_data)
+    assert tables[0].equals(tables[1])
+
+
+def hill_that_raises(error, after):
+    """`hill`, whose one call after so many others raises something."""
+    raises = iter([False] * after + [True])
+
+    def objective(para):
+        if next(raises, False):
+            raise error
+        return hill(para)
+
+    return objective
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3)])
 def test_an_error_of_the_objective_reaches_the_caller_and_costs_nothing(error):
-    broken = iter([False] * 66 + [True])
-
-    def objective(para):
-        if next(broken, False):
-            raise error
-        return hill(para)
-
+    objective = hill_that_raises(error, 66)
     optimizer = ParallelTemperingOptimizer(BOX, random_state=1)
     with pytest.raises(type(error)) as caught:
         optimizer.search(objective, 100, memory=False, verbosity=False)
@@ -194,13 +218,7 @@ def test_an_error_of_the_objective_reaches_the_caller_and_costs_nothing(error):
 
 
 def test_interruption_keeps_everything(capsys):
-    broken = iter([False] * 66 + [True])
-
-    def objective(para):
-        if next(broken, False):
-            raise KeyboardInterrupt
-        return hill(para)
-
+    objective = hill_that_raises(KeyboardInterrupt, 66)
     optimizer = ParallelTemperingOptimizer(BOX, random_state=1)
     with pytest.raises(KeyboardInterrupt):
         optimizer.search(objective, 100, memory=False)
@@ -418,8 +436,8 @@ def test_memory_warm_start(optimum):
     assert records.search_data.equals(first.search_data)
 
 
-def test_memory_warm_start_with_categories():
-    space = {"x": np.arange(5), "k": ["a", None, 3]}
+def test_memory_warm_start_of_all_kinds_of_parameters():
+    space = {"x": np.arange(5), "k": ["a", None, 3], "n": stats.norm(), "i": Integer(0, 3), "c": 7, "d": None}
 
     def objective(para):
         return float(para["x"])

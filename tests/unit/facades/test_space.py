@@ -191,8 +191,10 @@ def test_fingerprint_knows_all_values():
     assert one.fingerprint != SearchSpace({"x": [[1], [3]], "y": 3.0}).fingerprint
     assert one.fingerprint != SearchSpace({"x": [[1], [2]], "y": 4.0}).fingerprint
     assert (
-        SearchSpace({"x": stats.norm(0, 1)}).fingerprint != SearchSpace({"x": stats.norm(loc=1, scale=1)}).fingerprint
+        len({SearchSpace({"x": entry}).fingerprint for entry in (stats.norm(loc=1), stats.norm(loc=2), stats.norm(1))})
+        == 3
     )
+    assert SearchSpace({"x": stats.norm(0, 1)}).fingerprint != SearchSpace({"x": stats.logistic(0, 1)}).fingerprint
 
 
 def test_spaces_can_be_pickled():

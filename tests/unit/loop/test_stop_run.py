@@ -1,6 +1,7 @@
 """`StopRun`, raised in a user's function or in a callback, ends the run and loses nothing."""
 
 import concurrent.futures
+import math
 import time
 from pathlib import Path
 
@@ -79,23 +80,35 @@ def test_in_a_constraint_a_gradient_and_a_residual():
         assert len(log) == result.n_evaluations == 0
 
 
-@pytest.mark.parametrize("at", [1, 3, None])
+@pytest.mark.parametrize("at", [1, 3])
 def test_in_a_callback(at):
     seen = []
 
     def callback(info):
         seen.append(info)
-        if len(seen) == at or (at is None and info.n_evaluations == 50):
+        if len(seen) == at:
             raise StopRun
 
     log = wilks.EvaluationLog()
     outcomes = run(function=lambda v: time.sleep(0.01) or hill(v), callbacks=[callback], log=log)
-    if at is None:  # at the end of the run, when there is nothing to stop any more
-        assert outcomes.status.outcome is Outcome.CONVERGED
-    else:
-        assert outcomes.status == Status(Outcome.STOPPED_BY_CALLBACK)
-        assert outcomes.run.n_evaluations == len(log) < 50
+    assert outcomes.status == Status(Outcome.STOPPED_BY_CALLBACK)
+    assert outcomes.run.n_evaluations == len(log) < 50
     assert run(function=hill, log=log).status.success
+
+
+def test_in_the_last_call_of_a_callback(monkeypatch):
+    """There is nothing to stop any more."""
+    monkeypatch.setattr("wilks.loop.drive._CALLBACK_SECONDS", math.inf)  # one call at first, and one at the end
+    seen = []
+
+    def callback(info):
+        seen.append(info.n_evaluations)
+        if info.n_evaluations == 50:
+            raise StopRun
+
+    assert run(function=hill, callbacks=[callback]).status.outcome is Outcome.CONVERGED
+    assert len(seen) == 2
+    assert seen[0] < seen[1] == 50
 
 
 def test_it_ends_with_the_time_limit_too():

@@ -544,10 +544,24 @@ def test_a_start_outside_the_box_names_the_parameter():
         fit(PROBLEM, start={"a": 7.0, "b": 0.0})
 
 
+@pytest.mark.parametrize("away", [0.0, 1e-12, 1e-9, 1e-6])
 @pytest.mark.parametrize("n_starts", [0, None])
-def test_errors_of_a_narrow_peak_from_its_very_top(n_starts):
-    """The first second derivatives are taken with steps that are much too wide for it."""
+def test_errors_of_a_narrow_peak_from_its_very_top(n_starts, away):
+    """Where no step leads anywhere nothing is known of the curvature, and the first steps for it are too wide."""
     space = wilks.Space(x=wilks.Real(-5, 5))
     problem = wilks.LikelihoodProblem(space, lambda v: -50 * (v["x"] - 1) ** 2 - 3 * math.sin(8 * (v["x"] - 1)) ** 2)
-    fit = wilks.fit(problem, start={"x": 1.0}, n_starts=n_starts, seed=1)
+    fit = wilks.fit(problem, start={"x": 1.0 + away}, n_starts=n_starts, seed=1)
     assert fit.standard_errors["x"] == pytest.approx(1 / math.sqrt(100 + 6 * 64), rel=1e-3)
+
+
+@pytest.mark.parametrize("n_starts", [0, None])
+def test_errors_of_a_narrow_peak_near_the_end_of_the_likelihood(n_starts):
+    """The constraint lies ten standard errors away, and nearer than the first steps would be."""
+    space = wilks.Space(x=wilks.Real(0, 10), y=wilks.Real(0, 10))
+    problem = wilks.LikelihoodProblem(
+        space,
+        lambda v: -0.5 * ((v["x"] - 5) / 0.01) ** 2 - 0.5 * ((v["y"] - 5) / 0.5) ** 2,
+        constraints=[lambda v: v["x"] < 5.1],
+    )
+    fit = wilks.fit(problem, start={"x": 5.0, "y": 5.0}, n_starts=n_starts, seed=1)
+    assert list(fit.standard_errors.values()) == pytest.approx([0.01, 0.5], rel=1e-3)

@@ -11,6 +11,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.proposal import Evaluations, EvaluationStatus
+from wilks.facades.gfo.feasibility import is_allowed
 from wilks.facades.gfo.found import Found
 from wilks.facades.gfo.objective import checked
 from wilks.facades.gfo.options import optimum as direction
@@ -19,6 +20,7 @@ from wilks.facades.gfo.setup import Given, Setup
 from wilks.facades.gfo.storage import ObjectiveResult
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
@@ -96,7 +98,7 @@ class AskTellOptimizer(Found):
         thetas = [space.to_theta(setup.space.coordinates(point)) for point in setup.starts]
         starts = space.to_unit(np.array(thetas)) if thetas else np.empty((0, space.dimension))
         self._state = self._algorithm.init(space, setup.seed, starts)
-        self._open: dict[int, NDArray[np.float64]] = {}
+        self._open: dict[int, array[float]] = {}
         self._last: list[int] = []
         if points:
             self._enter_known(scores)
@@ -150,10 +152,10 @@ class AskTellOptimizer(Found):
         violated: list[int] = []
         for number, theta in zip(proposals.ids.tolist(), proposals.thetas, strict=True):
             numbers = setup.space.snapped(setup.space.space.to_values(theta))
-            if check and not all(constraint(setup.space.para(numbers)) for constraint in setup.constraints):
+            if check and not is_allowed(setup.space, setup.constraints, numbers):
                 violated.append(number)
                 continue
-            self._open[number] = np.array([numbers[name] for name in setup.space.free], dtype=float)
+            self._open[number] = setup.space.row(numbers)
             trials.append(Trial(setup.space.para(numbers), number))
         if violated:
             n = len(violated)
@@ -183,8 +185,7 @@ class AskTellOptimizer(Found):
         for number, result in results.items():
             if result.metrics:
                 self._records.metrics[len(self._records)] = result.metrics
-            row = self._open.pop(number)
-            values.append(self._records.add(row.tolist(), result.score, math.nan, math.nan))
+            values.append(self._records.add(self._open.pop(number), result.score, math.nan, math.nan))
         likelihoods = np.array(values)
         statuses = np.where(np.isnan([r.score for r in results.values()]), _FAILED, _OK).astype(np.int8)
         self._tell_method(list(results), likelihoods, statuses)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wilks.core.errors import InvalidProblemError
 from wilks.core.parameter import Categorical, Domain, Grid, Integer, Real
+from wilks.facades.gfo.options import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,11 +28,12 @@ _EXACT_INTEGER = 2**53
 _TAIL = 1e-6
 _SCALES = ("linear", "log")
 _SHOWN = 80
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What all kinds share; also a continuous interval, whose values are its numbers.
+    """What all kinds share; also an interval of real or whole numbers, whose values are its numbers.
 
     Parameters
     ----------
@@ -39,29 +41,38 @@ class Dimension:
         Name of the parameter.
     domain
         Where its coordinate lies; None for a constant.
+    kind
+        Type of its values, where they are numbers.
     """
 
     name: str
     domain: Domain | None
+    kind: Any = field(default=float, kw_only=True)
 
     @property
     def make(self) -> Callable[[Any], Any]:
         """Function from the number to the value."""
-        return float
+        kind: Callable[[Any], Any] = self.kind
+        return kind
 
     @property
     def snap(self) -> Callable[[float], float] | None:
         """Function from the coordinate to the number, where they differ."""
         return None
 
+    @property
+    def details(self) -> Any:  # noqa: ANN401 - plain data
+        """What identifies the values, besides the domain."""
+        return None
+
     def number(self, value: Any) -> float:  # noqa: ANN401 - a user's value
         """The number of a value; of the nearest one where the values are an ordered list."""
-        if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
+        if not is_number(value):
             raise self._refused(value, "expected a number")
         try:
             return self._domain.encode(float(value))
-        except InvalidProblemError as error:
-            raise self._refused(value, str(error)) from None
+        except InvalidProblemError as error:  # it names the value
+            raise InvalidProblemError(f"parameter {self.name!r}: {error}") from None
 
     def coordinate(self, number: float) -> Any:  # noqa: ANN401 - whatever the domain encodes
         """Where the search has to go for a number."""
@@ -69,21 +80,27 @@ class Dimension:
 
     def column(self, found: NDArray[np.float64]) -> Any:  # noqa: ANN401 - an array or a list, for a table
         """Values for an array of numbers."""
-        return found
+        return found.astype(self.kind)
 
-    def on_grid(self, value: Any) -> bool:  # noqa: ANN401 - a user's value
-        """Can the search visit exactly this value?"""
+    def exact(self, value: Any) -> float | None:  # noqa: ANN401 - a user's value
+        """The number of a value that a search can visit, None for any other."""
         try:
             number = self.number(value)
         except InvalidProblemError:
-            return False
-        return bool(same(self.make(number), value))
+            return None
+        return number if same(self.make(number), value) else None
 
     @property
     def _domain(self) -> Domain:
         if self.domain is None:
             raise InvalidProblemError(f"search_space: {self.name!r} is a constant")
         return self.domain
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The lowest and the highest coordinate."""
+        low, high = self._domain.from_unit(np.array([0.0, 1.0])).tolist()
+        return low, high
 
     def _refused(self, value: object, why: str) -> InvalidProblemError:
         return InvalidProblemError(f"parameter {self.name!r}: {why}, got {value!r:.{_SHOWN}}")
@@ -95,6 +112,16 @@ class Constant(Dimension):
 
     value: Any = None
 
+    @property
+    def make(self) -> Callable[[Any], Any]:
+        """The one value, whatever the number."""
+        return lambda _: self.value
+
+    @property
+    def details(self) -> Any:  # noqa: ANN401 - as in the base
+        """The one value."""
+        return self.value
+
     def number(self, value: Any) -> float:  # noqa: ANN401 - a user's value
         """Zero, for the one value."""
         if not same(self.value, value):
@@ -103,40 +130,19 @@ class Constant(Dimension):
 
 
 @dataclass(frozen=True)
-class Whole(Dimension):
-    """An integer domain of wilks."""
-
-    @property
-    def make(self) -> Callable[[Any], Any]:
-        """The number itself."""
-        return int
-
-    def column(self, found: NDArray[np.float64]) -> Any:  # noqa: ANN401 - as in the base
-        """Integers."""
-        return found.astype(np.int64)
-
-
-@dataclass(frozen=True)
 class Ordered(Dimension):
     """Numbers in order, all of one type: that of the array, or of the entries of the list."""
 
-    kind: Any = float
-
-    @property
-    def make(self) -> Callable[[Any], Any]:
-        """The type of the user's values."""
-        kind: Callable[[Any], Any] = self.kind
-        return kind
-
     def number(self, value: Any) -> float:  # noqa: ANN401 - a user's value
-        """The nearest value of the list."""
-        if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)) or not math.isfinite(value):
+        """The nearest value of the list; a number beyond its ends is refused."""
+        if not is_number(value) or not math.isfinite(value):
             raise self._refused(value, "expected a finite number")
-        return float(self._domain.from_unit(self._domain.to_unit(np.array(float(value)))))
-
-    def column(self, found: NDArray[np.float64]) -> Any:  # noqa: ANN401 - as in the base
-        """An array of the user's type."""
-        return found.astype(self.kind)
+        low, high = self._ends
+        slack = _ROUNDING * (high - low)  # the ends of np.arange are not quite what one would write
+        number = float(value)
+        if not low - slack <= number <= high + slack:
+            raise self._refused(value, f"expected a number from {low} to {high}")
+        return float(self._domain.from_unit(self._domain.to_unit(np.array(number))))
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,11 @@ class Listed(Dimension):
     def make(self) -> Callable[[Any], Any]:
         """The object at a position."""
         return self._at
+
+    @property
+    def details(self) -> Any:  # noqa: ANN401 - as in the base
+        """The objects."""
+        return self.values
 
     def _at(self, number: float) -> Any:  # noqa: ANN401 - a user's value
         return self.values[int(number)]
@@ -173,15 +184,10 @@ class Listed(Dimension):
 
 @dataclass(frozen=True)
 class Distributed(Dimension):
-    """A frozen distribution of ``scipy.stats``: the search moves in its quantiles."""
+    """A frozen distribution of ``scipy.stats``: the search moves in its quantiles, between two limits."""
 
     distribution: Any = None
-    discrete: bool = False
-
-    @property
-    def make(self) -> Callable[[Any], Any]:
-        """Integers for a discrete distribution, else floats."""
-        return int if self.discrete else float
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def snap(self) -> Callable[[float], float] | None:
@@ -189,27 +195,30 @@ class Distributed(Dimension):
         return self._at_quantile
 
     def _at_quantile(self, quantile: float) -> float:
-        low, high = self.distribution.support()
+        low, high = self.limits
         return float(min(max(self.distribution.ppf(quantile), low), high))
 
+    @property
+    def details(self) -> Any:  # noqa: ANN401 - as in the base
+        """Name and arguments of the distribution."""
+        family = getattr(self.distribution, "dist", self.distribution)
+        name = getattr(family, "name", type(family).__qualname__)
+        return name, getattr(self.distribution, "args", ()), getattr(self.distribution, "kwds", {})
+
     def number(self, value: Any) -> float:  # noqa: ANN401 - a user's value
-        """The value as a float."""
-        low, high = self.distribution.support()
-        if not isinstance(value, numbers.Real) or not low <= value <= high:
-            raise self._refused(value, f"expected a number in the support, from {low} to {high}")
+        """The value as a float; one beyond the limits is refused."""
+        low, high = self.limits
+        if not is_number(value) or not low <= float(value) <= high:
+            raise self._refused(value, f"expected a number from {low} to {high}, the range that is searched")
         return float(value)
 
     def coordinate(self, number: float) -> Any:  # noqa: ANN401 - as in the base
         """The quantile, inside those that are searched."""
         upper = float(self.distribution.cdf(number))
-        if self.discrete:  # the middle of the quantiles that belong to this value
+        if self.kind is int:  # the middle of the quantiles that belong to this value
             upper = 0.5 * (upper + float(self.distribution.cdf(number - 1)))
-        ends = self._domain.from_unit(np.array([0.0, 1.0]))
-        return min(max(upper, float(ends[0])), float(ends[1]))
-
-    def column(self, found: NDArray[np.float64]) -> Any:  # noqa: ANN401 - as in the base
-        """Integers for a discrete distribution."""
-        return found.astype(np.int64) if self.discrete else found
+        low, high = self._ends  # where rounding may lead beyond
+        return min(max(upper, low), high)
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any two objects
@@ -260,7 +269,7 @@ def dimension_of(name: str, given: Any) -> Dimension:  # noqa: ANN401 - whatever
 
 def _of_domain(name: str, domain: Domain) -> Dimension:
     if isinstance(domain, Integer):
-        return Whole(name, domain)
+        return Dimension(name, domain, kind=int)
     if isinstance(domain, Grid):
         return Ordered(name, domain)
     if isinstance(domain, Categorical):
@@ -270,7 +279,7 @@ def _of_domain(name: str, domain: Domain) -> Dimension:
 
 def _of_interval(name: str, given: tuple[Any, ...]) -> Dimension:
     ends = given[:2]
-    plain = len(ends) == 2 and all(isinstance(x, numbers.Real) and not isinstance(x, (bool, np.bool_)) for x in ends)
+    plain = len(ends) == 2 and all(map(is_number, ends))
     if not plain or len(given) > 3 or (len(given) == 3 and given[2] not in _SCALES):
         raise InvalidProblemError(
             f"search_space: parameter {name!r}: a tuple is a continuous interval, (low, high) or (low, high, 'log'), "
@@ -286,7 +295,6 @@ def _of_distribution(name: str, given: Any) -> Dimension:  # noqa: ANN401 - scip
     try:
         frozen = given if hasattr(given, "dist") else given()
         low, high = (float(end) for end in frozen.support())
-        discrete = hasattr(frozen, "pmf")
     except TypeError as error:
         raise InvalidProblemError(
             f"search_space: parameter {name!r}: the distribution needs its parameters: {error}"
@@ -294,7 +302,8 @@ def _of_distribution(name: str, given: Any) -> Dimension:  # noqa: ANN401 - scip
     if math.isnan(low) or math.isnan(high):
         raise InvalidProblemError(f"search_space: parameter {name!r}: the distribution has invalid parameters")
     box = Real(0.0 if math.isfinite(low) else _TAIL, 1.0 if math.isfinite(high) else 1.0 - _TAIL)
-    return Distributed(name, box, frozen, discrete)
+    lowest, highest = (min(max(float(frozen.ppf(end)), low), high) for end in (box.lower, box.upper))
+    return Distributed(name, box, frozen, (lowest, highest), kind=int if hasattr(frozen, "pmf") else float)
 
 
 def _of_range(name: str, given: range) -> Dimension:
@@ -303,14 +312,14 @@ def _of_range(name: str, given: range) -> Dimension:
         raise _empty(name)
     if len(ascending) == 1:
         return Constant(name, None, ascending[0])
-    return Ordered(name, Grid(ascending), int)
+    return Ordered(name, Grid(ascending), kind=int)
 
 
 def _of_list(name: str, given: list[Any]) -> Dimension:
     kinds = set(map(type, given))
     if not kinds:
         raise _empty(name)
-    if not all(issubclass(kind, numbers.Real) and not issubclass(kind, (bool, np.bool_)) for kind in kinds):
+    if not all(issubclass(kind, numbers.Real) and not issubclass(kind, bool) for kind in kinds):
         return _choice(name, given)
     array = np.asarray([float(value) for value in given]) if _all_exact(given) else None
     if array is None:
@@ -351,7 +360,7 @@ def _of_numbers(name: str, array: NDArray[Any], kind: type) -> Dimension:
     _check_finite(name, array[[0, -1]])
     if len(array) == 1:
         return Constant(name, None, kind(array[0]))
-    return Ordered(name, Grid(array), kind)
+    return Ordered(name, Grid(array), kind=kind)
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> None:

@@ -9,7 +9,7 @@ from wilks.core.errors import InvalidProblemError
 from wilks.core.random import keyed_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wilks.facades.gfo.space import SearchSpace
 
@@ -17,6 +17,11 @@ _DRAWS, _MOST_DRAWS, _BLOCK = 10_000, 100_000, 100
 _PATIENCE = 2.0
 _COMMON = 0.01
 _KEY = 0xFEA5
+
+
+def is_allowed(space: SearchSpace, constraints: Iterable[Callable[..., Any]], numbers: Mapping[str, Any]) -> bool:
+    """Do all constraints allow a point? Each is given a dictionary of its own, which it may change."""
+    return all(constraint(space.para(numbers)) for constraint in constraints)
 
 
 def allowed_points(
@@ -59,10 +64,10 @@ def allowed_points(
         units = generator.random((_BLOCK, space.space.dimension))
         for row in space.space.from_unit(units).tolist():
             numbers = space.snapped(space.space.values_of_row(row))
-            if all(constraint(space.para(numbers)) for constraint in constraints):
+            if is_allowed(space, constraints, numbers):
                 found.append(numbers)
         n_drawn += _BLOCK
-    if not found and not any(all(check(space.para(point)) for check in constraints) for point in given):
+    if not found and not any(is_allowed(space, constraints, point) for point in given):
         raise InvalidProblemError(
             f"constraints: 0 of {n_drawn} random points of the search space are allowed; check that the constraints "
             "return True for valid points, narrow the search space, or give a valid point as "

@@ -84,14 +84,12 @@ class Found:
         """What the initialisation brought: number of evaluations, seconds, best score and parameters."""
         records = self._records
         n = min(len(records), records.n_init)
-        values = [records.sign * score for score in records.scores[:n]]
-        finite = [position for position, value in enumerate(values) if -float("inf") < value < float("inf")]
-        best = max(finite, key=values.__getitem__, default=None)
+        best = records.best_within(n)
         return {
             "n_init": n,
             "seconds": sum(records.iter_times[:n]),
-            "best_score": None if best is None else records.scores[best],
-            "best_para": None if best is None else records.para(best),
+            "best_score": records.scores[best] if best >= 0 else None,
+            "best_para": records.para(best) if best >= 0 else None,
         }
 
     @property

@@ -42,9 +42,9 @@ def warm_scores(table: Any, space: SearchSpace, identity: str) -> dict[Key, Obje
     scores: dict[Key, ObjectiveResult] = {}
     n_rows = len(found["score"])
     for row in range(n_rows):
-        para = {name: found[name][row] for name in space.names}
-        if space.holds(para):
-            key = (identity, *space.numbers(para, "memory_warm_start").values())
+        numbers = space.exact({name: found[name][row] for name in space.names})
+        if numbers is not None:
+            key = (identity, *numbers.values())
             scores[key] = ObjectiveResult(float(found["score"][row]), {name: found[name][row] for name in metrics})
     if n_rows and not scores:
         first = {name: found[name][0] for name in space.names}

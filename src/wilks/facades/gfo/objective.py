@@ -8,7 +8,6 @@ next call, so that the evaluation that gave the reason is part of the record and
 
 from __future__ import annotations
 
-import math
 import numbers
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidProblemError, StopRun
 from wilks.facades.gfo.callbacks import CallbackInfo
+from wilks.facades.gfo.feasibility import is_allowed
 from wilks.facades.gfo.records import Convergence
 from wilks.facades.gfo.storage import MemoryStorage, ObjectiveResult, as_result
 
@@ -40,7 +40,9 @@ class InvalidScoreError(InvalidProblemError, TypeError):
 
 
 class Guard:
-    """Context manager around the user's functions: an exception is kept, and raised again when the search has ended.
+    """Context manager around the user's functions: an exception is kept, and ends the search in an orderly way.
+
+    It is raised again when the search has ended.
 
     Attributes
     ----------
@@ -58,12 +60,11 @@ class Guard:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        """Keep the exception; Ctrl-C and a request to stop go their own way."""
-        if error is None or isinstance(error, StopRun) or not isinstance(error, (Exception, SystemExit)):
-            return False
-        self.error = error
-        return True
+    ) -> None:
+        """Keep the exception, and ask for the end; Ctrl-C and a request to stop go their own way."""
+        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, StopRun):
+            self.error = error
+            raise StopRun
 
 
 class Feasible:
@@ -84,14 +85,8 @@ class Feasible:
     def __call__(self, values: Mapping[str, Any]) -> bool:
         """Is the point allowed?"""
         space = self._objective.records.space
-        guard = self._objective.guard
-        allowed = False
-        with guard:
-            found = space.snapped(values)
-            allowed = all(constraint(space.para(found)) for constraint in self._constraints)
-        if guard.error is not None:
-            raise StopRun
-        return allowed
+        with self._objective.guard:
+            return is_allowed(space, self._constraints, space.snapped(values))
 
 
 class Objective:
@@ -149,18 +144,13 @@ class Objective:
         self._watched = bool(stopping or options.callbacks or bar or options.max_score is not None)
         self._began = self._ended = time.perf_counter()
         self._deadline = self._began + options.max_time
-        self._fallback = math.nan
 
     def _stored(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of a storage that gets and gives whole results; what it raises ends the search."""
 
         def call(key: tuple[Any, ...], *answer: float | ObjectiveResult) -> Any:  # noqa: ANN401 - the storage's answer
-            found = None
             with self.guard:
-                found = function(key, *map(as_result, answer))
-            if self.guard.error is not None:
-                raise StopRun
-            return found
+                return function(key, *map(as_result, answer))
 
         return call
 
@@ -181,10 +171,9 @@ class Objective:
         if answer is None:
             began = time.perf_counter()
             # The dictionary is this function's own, so the user's function may have it as it is.
-            answer = self._called(found if space.is_plain else space.para(found), row)
+            answer, was_caught = self._called(found if space.is_plain else space.para(found), row)
             seconds = time.perf_counter() - began
-            if answer is None:  # caught
-                answer = self._fallback
+            if was_caught:
                 records.n_caught += 1
             elif self._keep is not None:
                 self._keep(key, answer)
@@ -204,21 +193,16 @@ class Objective:
             self._look(row, answer, metrics, now)
         return value
 
-    def _called(self, para: Mapping[str, Any], row: Row) -> float | ObjectiveResult | None:
-        """Answer of the user's function, None when it raised what is to be caught."""
-        answer: float | ObjectiveResult | None = None
+    def _called(self, para: Mapping[str, Any], row: Row) -> tuple[float | ObjectiveResult, bool]:
+        """Answer of the user's function, or the score for what it raised, and whether it raised that."""
         with self.guard:
             try:
                 raw = self._function(para)
             except StopRun:
                 raise
             except self._caught as error:
-                self._fallback = next(s for kind, s in self._options.catch.items() if isinstance(error, kind))
-                return None
-            answer = raw if type(raw) is float else checked(raw, self.records.space.para_of_row(row))
-        if answer is None:
-            raise StopRun
-        return answer
+                return next(s for kind, s in self._options.catch.items() if isinstance(error, kind)), True
+            return raw if type(raw) is float else checked(raw, self.records.space.para_of_row(row)), False
 
     def _look(self, row: Row, score: float, metrics: dict[str, Any] | None, now: float) -> None:
         """Call the callbacks, look for a reason to stop, and show the progress."""
@@ -253,14 +237,15 @@ class Objective:
                 metrics=metrics,
                 convergence=Convergence(records.best_so_far, n),
             )
-            answer: object = None
-            with self.guard:
-                answer = callback(info)
-            if self.guard.error is not None:
-                self.reason = "a callback raised an exception"
+            name = getattr(callback, "__name__", repr(callback))
+            try:
+                with self.guard:
+                    answer = callback(info)
+            except StopRun:
+                self.reason = f"callbacks: {name} raised an exception"
                 return
             if answer is False or (isinstance(answer, np.bool_) and not answer):
-                self.reason = f"callbacks: {getattr(callback, '__name__', repr(callback))} returned False"
+                self.reason = f"callbacks: {name} returned False"
 
 
 def checked(raw: Any, para: Mapping[str, Any]) -> float | ObjectiveResult:  # noqa: ANN401 - whatever the user returned

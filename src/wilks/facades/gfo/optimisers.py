@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wilks.facades.gfo.search import SearchOptimizer
-from wilks.facades.gfo.setup import Given, evolution, maker, swarm, tempering
+from wilks.facades.gfo.setup import Given, evolution, swarm, tempering
 from wilks.searchers.annealing import SimulatedAnnealing
 from wilks.searchers.random_search import RandomSearch
 
@@ -104,7 +104,7 @@ class SimulatedAnnealingOptimizer(SearchOptimizer):
         boundary: str = "clip",
     ) -> None:
         given = Given(search_space, initialize, constraints, random_state, rand_rest_p, nth_process, boundary)
-        super().__init__(given, maker(SimulatedAnnealing))
+        super().__init__(given, SimulatedAnnealing)
 
 
 class ParticleSwarmOptimizer(SearchOptimizer):
@@ -246,4 +246,4 @@ class RandomSearchOptimizer(SearchOptimizer):
         boundary: str = "clip",
     ) -> None:
         given = Given(search_space, initialize, constraints, random_state, 0, nth_process, boundary)
-        super().__init__(given, maker(RandomSearch))
+        super().__init__(given, RandomSearch)

@@ -7,7 +7,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from wilks.core.errors import InvalidConfigurationError
 
@@ -27,12 +27,16 @@ def guess(name: object, known: Iterable[str]) -> str:
     Examples
     --------
     >>> guess("vertces", ["grid", "vertices"])
-    "did you mean 'vertices'? Known are grid, vertices"
+    "known are grid, vertices; did you mean 'vertices'?"
     """
     choices = list(known)
     close = difflib.get_close_matches(str(name), choices, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"{meant}Known are {', '.join(choices)}"
+    return f"known are {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def is_number(value: object) -> TypeGuard[numbers.Real]:
+    """Is it a real number of any type? True and False are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def choice(where: str, value: object, known: Sequence[str]) -> str:
@@ -51,7 +55,7 @@ def whole(where: str, value: object, least: int) -> int:
 
 def real(where: str, value: object, least: float = -math.inf) -> float:
     """Return a number that is not NaN and not below `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= least:
+    if not is_number(value) or not float(value) >= least:
         limit = "" if least == -math.inf else f" >= {least:g}"
         raise InvalidConfigurationError(f"{where}: expected a number{limit}, got {value!r}")
     return float(value)
@@ -59,7 +63,7 @@ def real(where: str, value: object, least: float = -math.inf) -> float:
 
 def probability(where: str, value: object) -> float:
     """Return a number between 0 and 1."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) <= 1:
+    if not is_number(value) or not 0 <= float(value) <= 1:
         raise InvalidConfigurationError(f"{where}: expected a probability, a number in [0, 1], got {value!r}")
     return float(value)
 
@@ -133,9 +137,7 @@ class EarlyStopping:
         for key in given:
             choice("early_stopping", key, _EARLY_STOPPING)
         if "n_iter_no_change" not in given:
-            raise InvalidConfigurationError(
-                f"early_stopping: 'n_iter_no_change' is required, got only {', '.join(given) or 'nothing'}"
-            )
+            raise InvalidConfigurationError(f"early_stopping: 'n_iter_no_change' is required, got {dict(given)!r}")
         tolerances = {
             key: real(f"early_stopping: {key}", given[key], 0.0)
             for key in ("tol_abs", "tol_rel")
@@ -199,7 +201,7 @@ def _verbosity(given: object) -> tuple[str, ...]:
         return ()
     if not isinstance(given, (list, tuple)):
         raise InvalidConfigurationError(
-            f"verbosity: expected False or a list of names, got {given!r}; {guess(given, KNOWN_VERBOSITY)}"
+            f"verbosity: expected False or a list of names such as {list(VERBOSITY)}, got {given!r}"
         )
     return tuple(choice("verbosity", name, KNOWN_VERBOSITY) for name in given)
 
@@ -212,6 +214,6 @@ def _catch(given: object) -> dict[type[Exception], float]:
     for kind, score in given.items():
         if not isinstance(kind, type) or not issubclass(kind, Exception):
             raise InvalidConfigurationError(f"catch: expected an exception class such as ValueError, got {kind!r}")
-        if isinstance(score, bool) or not isinstance(score, numbers.Real):
+        if not is_number(score):
             raise InvalidConfigurationError(f"catch: {kind.__name__}: expected a score, got {score!r}")
     return {kind: float(score) for kind, score in given.items()}

@@ -116,11 +116,8 @@ def summary(ended: Ended, options: SearchOptions, records: Records) -> str:
     if "print_times" in options.verbosity:
         parts += _times(ended, records)
     if "debug_stop" in options.verbosity and ended.reason:
-        parts += [
-            "Stop",
-            *_lines({"reason": ended.reason, "max_time": options.max_time, "max_score": options.max_score}),
-        ]
-        parts += _lines({"early_stopping": options.early_stopping})
+        limits = {name: getattr(options, name) for name in ("max_time", "max_score", "early_stopping")}
+        parts += ["Stop", *_lines({"reason": ended.reason, **limits})]
     return "\n".join(parts)
 
 

@@ -46,8 +46,8 @@ class Records:
         Seconds in the objective, and from the end of one iteration to the end of the next.
     metrics
         Row -> metrics, where there are any.
-    best_row
-        Row of the best finite score, -1 without one.
+    best_row, best
+        Row of the best finite score, -1 without one, and its log-likelihood, which is the score with the sign.
     n_init
         Number of rows of the initialisation.
     n_cached, n_caught
@@ -72,10 +72,6 @@ class Records:
         """Return the number of rows."""
         return len(self.scores)
 
-    def __bool__(self) -> bool:
-        """True: a record is something also while it is empty."""
-        return True
-
     def add(self, numbers: Iterable[float], score: float, eval_time: float, iter_time: float) -> float:
         """Enter a row; return its log-likelihood, minus infinity where the score is no finite number."""
         self.numbers.extend(numbers)
@@ -98,10 +94,13 @@ class Records:
         for column in (self.best_so_far, self.eval_times, self.iter_times):
             del column[n:]
         if self.best_row >= n:
-            values = [self.sign * score for score in self.scores]
-            finite = [position for position, value in enumerate(values) if math.isfinite(value)]
-            self.best_row = max(finite, key=values.__getitem__, default=-1)
-            self.best = values[self.best_row] if finite else -math.inf
+            self.best_row = self.best_within(n)
+            self.best = self.sign * self.scores[self.best_row] if self.best_row >= 0 else -math.inf
+
+    def best_within(self, n: int) -> int:
+        """Row of the best finite score among the first `n`, -1 without one."""
+        finite = [position for position in range(n) if math.isfinite(self.scores[position])]
+        return max(finite, key=lambda position: self.sign * self.scores[position], default=-1)
 
     @property
     def best_score(self) -> float:

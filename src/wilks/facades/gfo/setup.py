@@ -95,7 +95,7 @@ class Setup:
 
 def tempering(population: object, n_iter_swap: object) -> Callable[..., Searcher]:
     """A function that makes parallel tempering with the user's options."""
-    return maker(
+    return partial(
         ParallelTempering,
         n_replicas=whole("population", population, 1),
         swap_every=whole("n_iter_swap", n_iter_swap, 1),
@@ -104,7 +104,7 @@ def tempering(population: object, n_iter_swap: object) -> Callable[..., Searcher
 
 def swarm(population: object, inertia: object, cognitive: object, social: object) -> Callable[..., Searcher]:
     """A function that makes a particle swarm with the user's options."""
-    return maker(
+    return partial(
         ParticleSwarm,
         n_particles=whole("population", population, 1),
         inertia=real("inertia", inertia, 0.0),
@@ -115,15 +115,10 @@ def swarm(population: object, inertia: object, cognitive: object, social: object
 
 def evolution(population: object, offspring: object, mutation: object, crossover: object) -> Callable[..., Searcher]:
     """A function that makes an evolution strategy with the user's options."""
-    return maker(
+    return partial(
         EvolutionStrategy,
         n_parents=whole("population", population, 1),
         n_offspring=whole("offspring", offspring, 1),
         mutation_probability=probability("mutation_rate", mutation),
         crossover_probability=probability("crossover_rate", crossover),
     )
-
-
-def maker(kind: Callable[..., Searcher], **options: object) -> Callable[..., Searcher]:
-    """A function that makes an algorithm with its own options."""
-    return partial(kind, **options)

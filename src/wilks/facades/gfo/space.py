@@ -10,7 +10,7 @@ from wilks.core.errors import InvalidProblemError
 from wilks.core.fingerprint import fingerprint
 from wilks.core.parameter import Integer
 from wilks.core.space import Space
-from wilks.facades.gfo.dimensions import Constant, Dimension, Listed, dimension_of, same
+from wilks.facades.gfo.dimensions import Constant, Dimension, dimension_of
 from wilks.facades.gfo.options import guess
 
 if TYPE_CHECKING:
@@ -85,10 +85,8 @@ class SearchSpace:
     @property
     def fingerprint(self) -> str:
         """Identifies the space with all its values."""
-        kept = [dimension.value for dimension in self.dimensions.values() if isinstance(dimension, Constant)]
-        lists = [dimension.values for dimension in self.dimensions.values() if isinstance(dimension, Listed)]
-        others = [repr(getattr(getattr(d, "distribution", None), "args", "")) for d in self.dimensions.values()]
-        return fingerprint(self.space.describe(), self.names, kept, lists, others)
+        details = [dimension.details for dimension in self.dimensions.values()]
+        return fingerprint(self.space.describe(), self.names, details)
 
     def para(self, found: Numbers) -> dict[str, Any]:
         """The user's dictionary of values for numbers."""
@@ -136,9 +134,15 @@ class SearchSpace:
         """Numbers of the free parameters alone."""
         return array("d", [float(found[name]) for name in self.free])
 
-    def holds(self, para: Mapping[str, Any]) -> bool:
-        """Can a search visit exactly this point?"""
-        return all(self.dimensions[name].on_grid(value) for name, value in para.items())
+    def exact(self, para: Mapping[str, Any]) -> dict[str, float] | None:
+        """Numbers of a point, given by all its values, if a search can visit exactly this one; else None."""
+        found: dict[str, float] = {}
+        for name, dimension in self.dimensions.items():
+            number = dimension.exact(para[name])
+            if number is None:
+                return None
+            found[name] = number
+        return {name: found[name] for name in self.free}
 
     def columns(self, rows: NDArray[np.float64]) -> dict[str, Any]:
         """Values of all parameters for rows of numbers, shape (n, number of free parameters), by name."""
@@ -149,7 +153,3 @@ class SearchSpace:
             else:
                 columns[name] = dimension.column(rows[:, self.free.index(name)])
         return columns
-
-    def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        """Are two points the same?"""
-        return all(same(one[name], other[name]) for name in self.names)

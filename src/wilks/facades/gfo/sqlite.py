@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,14 +96,20 @@ class SQLiteStorage(BaseStorage):
             else:
                 return
 
-    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    @contextmanager
+    def _alone(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time."""
         if self._process != os.getpid():  # a connection must not be carried over a fork
             self._open()
         try:
             with self._lock:
-                return self._connection.execute(statement, values).fetchall()
+                yield self._connection
         except sqlite3.Error as error:
             raise CheckpointError(f"{self._path}: {error}") from error
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._alone() as connection:
+            return connection.execute(statement, values).fetchall()
 
     def get(self, key: Key) -> ObjectiveResult | None:
         """Return what is stored, None when there is nothing."""
@@ -120,15 +127,10 @@ class SQLiteStorage(BaseStorage):
     def update(self, mapping: Mapping[Key, ObjectiveResult]) -> None:
         """Store many results in one transaction."""
         rows = [_row(key, result) for key, result in mapping.items()]
-        if self._process != os.getpid():
-            self._open()
-        try:
-            with self._lock:
-                self._connection.execute("begin immediate").close()
-                with self._connection:  # commits, or takes everything back
-                    self._connection.executemany(_PUT, rows).close()
-        except sqlite3.Error as error:
-            raise CheckpointError(f"{self._path}: {error}") from error
+        with self._alone() as connection:
+            connection.execute("begin immediate").close()
+            with connection:  # commits, or takes everything back
+                connection.executemany(_PUT, rows).close()
 
     def items(self) -> Iterator[tuple[Key, ObjectiveResult]]:
         """Iterate over keys and results."""

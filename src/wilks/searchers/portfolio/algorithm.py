@@ -19,14 +19,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.searchers.incumbent import Incumbent
+from wilks.searchers.losses import spread_of
 from wilks.searchers.options import check_count, check_reals
+from wilks.searchers.polish import Polish
 from wilks.searchers.portfolio.axis import AxisSearch
-from wilks.searchers.portfolio.incumbent import Incumbent
 from wilks.searchers.portfolio.kicks import Kicks
-from wilks.searchers.portfolio.polish import Polish
 from wilks.searchers.searcher import Searcher
 from wilks.searchers.state import Batch, Findings, SearchState
-from wilks.searchers.tempering.optimiser import TemperingState, spread_of
+from wilks.searchers.tempering.optimiser import TemperingState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,7 +219,7 @@ class Portfolio(Searcher):
         if method == AXES:
             return engine.axes.propose(coordinates, dice, incumbent)
         if method == POLISH and self.solver is not None:
-            return engine.polish.propose(coordinates, self.solver, incumbent)
+            return engine.polish.propose(coordinates, self.solver, incumbent), None
         if method == TEMPERING and engine.tempering is not None:
             engine.tempering.adopt(incumbent.point, incumbent.loss)
             return engine.tempering.propose(coordinates, dice)

@@ -29,7 +29,7 @@ from wilks.searchers.coordinates import CATEGORICAL, Coordinates, Point
 
 if TYPE_CHECKING:
     from wilks.searchers.dice import Dice
-    from wilks.searchers.portfolio.incumbent import Incumbent
+    from wilks.searchers.incumbent import Incumbent
 
 _DIP, _WORTH = 1e-2, 1e-3
 _FEW = 4
@@ -62,8 +62,8 @@ class Line:
         """Forget all but the lowest pairs, and the one at `keep`, when there are too many."""
         if len(self.t) <= _MOST_PAIRS:
             return
-        lowest = sorted(range(len(self.t)), key=lambda i: self.h[i])[:_KEPT_PAIRS]
-        kept = [i for i in range(len(self.t)) if i in set(lowest) or self.t[i] == keep]
+        lowest = set(sorted(range(len(self.t)), key=self.h.__getitem__)[:_KEPT_PAIRS])
+        kept = [i for i in range(len(self.t)) if i in lowest or self.t[i] == keep]
         self.t, self.h = [self.t[i] for i in kept], [self.h[i] for i in kept]
 
 

@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wilks.searchers.portfolio.axis import AxisSearch
-from wilks.searchers.portfolio.incumbent import Incumbent
-from wilks.searchers.portfolio.polish import Polish
+from wilks.searchers.incumbent import Incumbent
+from wilks.searchers.polish import Polish
+from wilks.searchers.portfolio.axis import AxisSearch, Trial
 
 if TYPE_CHECKING:
     from wilks.core.algorithm import LocalSolver
@@ -92,10 +92,11 @@ class Kicks:
         if restart is None:
             return [], None
         for _ in range(2):
+            note: Trial | None = None
             if restart.polishing and solver is not None and coordinates.reals:
-                points, note = restart.polish.propose(coordinates, solver, restart.own)
+                points = restart.polish.propose(coordinates, solver, restart.own)
             else:
-                points, note = restart.axis.propose(coordinates, dice, restart.own)  # type: ignore[assignment]
+                points, note = restart.axis.propose(coordinates, dice, restart.own)
             if points:
                 return points, note
             restart.polishing, restart.in_slice = not restart.polishing, 0

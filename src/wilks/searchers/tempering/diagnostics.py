@@ -101,7 +101,7 @@ class TemperingDiagnostics:
     swap_attempts, swaps
         Attempts and exchanges of every pair.
     acceptance
-        Share of the moves that were accepted on every rung, shape (n_rungs,).
+        Share of the moves that were accepted on every rung, shape (n_rungs,); moves that change nothing do not count.
     trajectory
         Replica on every rung, shape (n_records, n_rungs), every `trajectory_every` sweeps.
     round_trips

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wilks.searchers.tempering import moves
+from wilks.searchers import moves
+from wilks.searchers.losses import acceptance, spread_of
 from wilks.searchers.tempering.diagnostics import Record
 from wilks.searchers.tempering.ladder import geometric, pairs, respaced, swap_probability
 
@@ -207,29 +207,3 @@ class TemperingState:
         """Put a point found elsewhere on the coldest rung, if it is better than all replicas."""
         if loss < min(self.losses):
             self.points[0], self.losses[0] = point.copy(), loss
-
-
-def acceptance(proposed: float, present: float, temperature: float) -> float:
-    """Metropolis' probability of moving between two losses; an infinite loss is never taken for a finite one.
-
-    Examples
-    --------
-    >>> acceptance(1.0, 2.0, 1.0)
-    1.0
-    >>> round(acceptance(2.0, 1.0, 1.0), 4)
-    0.3679
-    """
-    if proposed <= present:
-        return 1.0
-    if temperature <= 0.0 or proposed == math.inf:
-        return 0.0
-    return math.exp(-(proposed - present) / temperature)
-
-
-def spread_of(losses: list[float]) -> float:
-    """Median minus minimum of the finite losses, or the largest difference if that is zero."""
-    finite = [loss for loss in losses if math.isfinite(loss)]
-    if not finite:
-        return 0.0
-    lowest = min(finite)
-    return statistics.median(finite) - lowest or max(finite) - lowest

@@ -194,10 +194,9 @@ class SamplerState:
             return False
         record, adapting = self.record, not self.frozen
         for k, row in enumerate(rows):
-            record.proposed[k] += 1
             if row == _UNMOVED:
-                record.accepted[k] += 1
                 continue
+            record.proposed[k] += 1
             probability = 0.0
             if row >= 0 and row not in violated:
                 change = log_priors[row] - self.log_priors[k]

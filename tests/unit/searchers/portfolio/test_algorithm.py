@@ -8,8 +8,8 @@ import wilks
 from tests.unit.searchers.examples import LABELS, LINE, MIXED, REAL, bowl, play, sphere
 from wilks.core.errors import InvalidConfigurationError
 from wilks.searchers.designs import Initial
+from wilks.searchers.incumbent import Incumbent
 from wilks.searchers.portfolio.algorithm import AXES, KICKS, METHODS, POLISH, TEMPERING, Ledger
-from wilks.searchers.portfolio.incumbent import Incumbent
 from wilks.verbs.search import _prepared
 
 

@@ -10,9 +10,9 @@ import wilks
 from tests.unit.searchers.examples import MIXED, sphere
 from wilks.searchers.coordinates import Coordinates
 from wilks.searchers.dice import Dice
+from wilks.searchers.incumbent import Incumbent
 from wilks.searchers.portfolio import axis
 from wilks.searchers.portfolio.axis import AxisSearch, Line, refined, unexplored
-from wilks.searchers.portfolio.incumbent import Incumbent
 
 SQUARE = Coordinates.of(sphere(2)[0])
 ORDERED = Coordinates.of(wilks.Space(n=wilks.Integer(0, 9)))

@@ -9,7 +9,7 @@ import wilks
 from tests.unit.searchers.examples import sphere
 from wilks.searchers.coordinates import Coordinates
 from wilks.searchers.dice import Dice
-from wilks.searchers.portfolio.incumbent import Incumbent
+from wilks.searchers.incumbent import Incumbent
 from wilks.searchers.portfolio.kicks import Kicks
 from wilks.verbs.search import _SOLVER
 

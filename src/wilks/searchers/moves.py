@@ -1,4 +1,4 @@
-"""Moves of the tempering optimiser, for every kind of coordinate.
+"""Moves of searches that hold a population, for every kind of coordinate.
 
     1  one coordinate, normal, with a step of its own on every rung
     2  one coordinate, heavy tail: a step of 10^-4 to 1 of the range, uniform in its logarithm
@@ -8,7 +8,8 @@
     5  crossover with another replica
     6  several real coordinates at once, normal
 
-They look at the present population and are weighted by their success, so they serve an optimiser, not a sampler.
+They look at the present population, and who uses them weights them by their success: they serve an optimiser, not a
+sampler.
 """
 
 from __future__ import annotations
@@ -44,9 +45,7 @@ def shares(coordinates: Coordinates, n_replicas: int) -> list[float]:
     return allowed
 
 
-def move_one(
-    coordinates: Coordinates, dice: Dice, point: Point, j: int, step: float, *, at_least_one: bool = True
-) -> Point:
+def move_one(coordinates: Coordinates, dice: Dice, point: Point, j: int, step: float) -> Point:
     """Move one coordinate by `step` (of an index: by one at least); a categorical one to any other level."""
     moved = point.copy()
     kind = coordinates.kinds[j]
@@ -54,7 +53,7 @@ def move_one(
         size = coordinates.sizes[j]
         moved[j] = float(dice.other(size, int(point[j]))) if size > 1 else 0.0
         return moved
-    if kind == ORDERED and at_least_one and abs(step) < 1.0:
+    if kind == ORDERED and abs(step) < 1.0:
         step = math.copysign(1.0, step)
     value = point[j] + step
     # Most steps end inside, and a call of `settle` costs as much as all of the rest.

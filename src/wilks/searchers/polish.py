@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from wilks.core.algorithm import LocalSolver
     from wilks.searchers.coordinates import Coordinates, Point
-    from wilks.searchers.portfolio.incumbent import Incumbent
+    from wilks.searchers.incumbent import Incumbent
 
 _UNITS = 1e6
 
@@ -55,12 +55,10 @@ class Polish:
     asked: list[Point] = field(default_factory=list)
     idle_at: float = math.nan
 
-    def propose(
-        self, coordinates: Coordinates, solver: LocalSolver, incumbent: Incumbent
-    ) -> tuple[list[Point], list[Point] | None]:
+    def propose(self, coordinates: Coordinates, solver: LocalSolver, incumbent: Incumbent) -> list[Point]:
         """Return the points of the ascent; none while others are outstanding or nothing is left to do."""
         if self.waiting or self.idle_at == incumbent.loss or not math.isfinite(incumbent.loss):
-            return [], None
+            return []
         self.idle_at = math.nan
         reals = coordinates.reals
         if self._begins_anew(incumbent):
@@ -71,7 +69,7 @@ class Polish:
             self.ascent = solver.start(u, value=value, curvature=self.curvature)
         if not len(self.ascent.points) or self.base is None:
             self.idle_at = incumbent.loss
-            return [], None
+            return []
         points = []
         for row in self.ascent.points.tolist():
             point = self.base.copy()
@@ -79,7 +77,7 @@ class Polish:
                 point[j] = u
             points.append(point)
         self.waiting, self.asked = True, points.copy()  # a random restart may replace entries of the list
-        return points, None
+        return points
 
     def _begins_anew(self, incumbent: Incumbent) -> bool:
         """At the start of an iteration go to the incumbent, if it is better."""

@@ -8,8 +8,8 @@ import pytest
 import wilks
 from tests.unit.searchers.examples import sphere
 from wilks.searchers.coordinates import Coordinates
-from wilks.searchers.portfolio.incumbent import Incumbent
-from wilks.searchers.portfolio.polish import Polish
+from wilks.searchers.incumbent import Incumbent
+from wilks.searchers.polish import Polish
 from wilks.verbs.search import _SOLVER
 
 SQUARE = Coordinates.of(sphere(2)[0])
@@ -24,7 +24,7 @@ def climb(polish, coordinates, incumbent, loss, n=400):
     """Let the polish run to its end; return the points."""
     points = []
     while len(points) < n:
-        found, _ = polish.propose(coordinates, _SOLVER, incumbent)
+        found = polish.propose(coordinates, _SOLVER, incumbent)
         if not found:
             break
         points += found
@@ -64,14 +64,14 @@ def test_what_is_not_real_stays():
 
 def test_it_goes_where_others_found_something_better():
     incumbent, polish = at([0.1, 0.9], valley)
-    found, _ = polish.propose(SQUARE, _SOLVER, incumbent)
+    found = polish.propose(SQUARE, _SOLVER, incumbent)
     polish.absorb(_SOLVER, incumbent, found, [valley(p) for p in found])
     better = [0.55, 0.31]
     while polish.ascent.stage != "gradient":
-        found, _ = polish.propose(SQUARE, _SOLVER, incumbent)
+        found = polish.propose(SQUARE, _SOLVER, incumbent)
         polish.absorb(_SOLVER, incumbent, found, [valley(p) for p in found])
     incumbent.offer(better, valley(better))
-    found, _ = polish.propose(SQUARE, _SOLVER, incumbent)
+    found = polish.propose(SQUARE, _SOLVER, incumbent)
     assert all(np.abs(np.subtract(point, better)).max() < 1e-5 for point in found)
     assert polish.curvature is not None, "what was learnt is kept"
 
@@ -79,14 +79,14 @@ def test_it_goes_where_others_found_something_better():
 def test_it_rests_until_the_incumbent_changes():
     incumbent, polish = at([0.1, 0.9], valley)
     climb(polish, SQUARE, incumbent, valley)
-    assert polish.propose(SQUARE, _SOLVER, incumbent) == ([], None)
+    assert polish.propose(SQUARE, _SOLVER, incumbent) == []
     incumbent.offer([0.2, 0.2], incumbent.loss - 1)
-    assert polish.propose(SQUARE, _SOLVER, incumbent)[0]
+    assert polish.propose(SQUARE, _SOLVER, incumbent)
 
 
 def test_nothing_to_do_without_a_finite_loss():
     polish = Polish(math.inf)
-    assert polish.propose(SQUARE, _SOLVER, Incumbent([0.5, 0.5], math.inf, 0.0)) == ([], None)
+    assert polish.propose(SQUARE, _SOLVER, Incumbent([0.5, 0.5], math.inf, 0.0)) == []
 
 
 def test_points_of_others_in_its_batch_do_not_lead_it_astray():
@@ -94,7 +94,7 @@ def test_points_of_others_in_its_batch_do_not_lead_it_astray():
     incumbent, polish = at([0.1, 0.9], valley)
     source, foreign = np.random.default_rng(0), [[0.3, 0.1], [0.5, 0.24], [0.55, 0.31]]
     for _ in range(300):
-        found, _ = polish.propose(SQUARE, _SOLVER, incumbent)
+        found = polish.propose(SQUARE, _SOLVER, incumbent)
         if not found:
             break
         if foreign and len(found) == 1 and source.random() < 0.3:  # a trial step
