@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from wilks.core.derived import Derived
 from wilks.core.errors import (
     CheckpointError,
     EvaluationError,
@@ -31,8 +32,10 @@ from wilks.core.status import Outcome, Status
 if TYPE_CHECKING:
     from wilks import facades, plots, problems
     from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
+    from wilks.evaluation.mpi import MPIExecutor
     from wilks.loop.progress import Progress
     from wilks.loop.stopping import MaxEvaluations, MaxTime, NoImprovement, TargetLogLikelihood
+    from wilks.profiles.volume_options import VolumeOptions
     from wilks.searchers.annealing import SimulatedAnnealing
     from wilks.searchers.cma_es import CmaEs
     from wilks.searchers.designs import Initial
@@ -48,11 +51,13 @@ if TYPE_CHECKING:
     from wilks.verbs.fit import fit
     from wilks.verbs.profile import profile
     from wilks.verbs.search import search
+    from wilks.verbs.volume import sample_volume
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "EvaluationLog": "wilks.store.log",
+    "MPIExecutor": "wilks.evaluation.mpi",
     "ProcessExecutor": "wilks.evaluation.executors",
     "SerialExecutor": "wilks.evaluation.executors",
     "Progress": "wilks.loop.progress",
@@ -60,6 +65,8 @@ _LAZY = {
     "MaxTime": "wilks.loop.stopping",
     "NoImprovement": "wilks.loop.stopping",
     "TargetLogLikelihood": "wilks.loop.stopping",
+    "ProfileOptions": "wilks.profiles.options",
+    "VolumeOptions": "wilks.profiles.volume_options",
     "CmaEs": "wilks.searchers.cma_es",
     "DifferentialEvolution": "wilks.searchers.differential_evolution",
     "EvolutionStrategy": "wilks.searchers.evolution_strategy",
@@ -75,6 +82,7 @@ _LAZY = {
     "compare": "wilks.verbs.compare",
     "fit": "wilks.verbs.fit",
     "profile": "wilks.verbs.profile",
+    "sample_volume": "wilks.verbs.volume",
     "search": "wilks.verbs.search",
     "facades": "wilks.facades",
     "plots": "wilks.plots",
@@ -85,6 +93,7 @@ __all__ = [
     "Categorical",
     "CheckpointError",
     "CmaEs",
+    "Derived",
     "DifferentialEvolution",
     "EvaluationError",
     "EvaluationLog",
@@ -101,6 +110,7 @@ __all__ = [
     "LocalRestarts",
     "LogNormal",
     "LogUniform",
+    "MPIExecutor",
     "MaxEvaluations",
     "MaxTime",
     "MissingDependencyError",
@@ -111,6 +121,7 @@ __all__ = [
     "ParticleSwarm",
     "Portfolio",
     "ProcessExecutor",
+    "ProfileOptions",
     "Progress",
     "RandomSearch",
     "Real",
@@ -124,6 +135,7 @@ __all__ = [
     "StopRun",
     "TargetLogLikelihood",
     "Uniform",
+    "VolumeOptions",
     "WilksError",
     "compare",
     "facades",
@@ -132,6 +144,7 @@ __all__ = [
     "plots",
     "problems",
     "profile",
+    "sample_volume",
     "search",
 ]
 

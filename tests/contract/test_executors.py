@@ -1,6 +1,7 @@
 """What every executor must do: the same answers, the same failures, and nothing that ends a run."""
 
 import concurrent.futures
+import importlib.util
 import multiprocessing
 import os
 import sys
@@ -26,6 +27,9 @@ EXECUTORS = {
         2, mp_context=multiprocessing.get_context("spawn")
     ),
 }
+if importlib.util.find_spec("mpi4py") is not None:
+    # In one process here; tests/integration/test_mpi.py runs this file under mpiexec.
+    EXECUTORS["MPI"] = wilks.MPIExecutor
 
 
 @pytest.fixture(scope="module", params=EXECUTORS)
@@ -40,7 +44,8 @@ def executor(request):
 
 @pytest.fixture
 def in_processes(executor):
-    return not isinstance(executor, (wilks.SerialExecutor, concurrent.futures.ThreadPoolExecutor))
+    inline = getattr(executor, "inline", False)
+    return not inline and not isinstance(executor, concurrent.futures.ThreadPoolExecutor)
 
 
 def proposals(thetas, want="value"):

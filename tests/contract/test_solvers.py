@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.solvers.ascents import climb, from_residual
 from wilks.core import encoding
+from wilks.solvers.global_ascent import GlobalThenLocal
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 
@@ -29,6 +30,7 @@ SOLVERS = {
     "quasi-newton": QuasiNewton(1e-8),
     "levenberg-marquardt": LevenbergMarquardt(1e-8),
     "levenberg-marquardt accurate": LevenbergMarquardt(1e-8, accurate=True),
+    "global, then quasi-newton": GlobalThenLocal(QuasiNewton(1e-8)),
 }
 
 

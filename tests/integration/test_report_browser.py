@@ -49,6 +49,7 @@ def report(tmp_path_factory):
         ("Banana", examples.banana()),
         ("Discrete", examples.discrete()),
         ("Cut", examples.cut_by_box()),
+        ("Volume", examples.volume()),
     ]
     return write_report(tmp_path_factory.mktemp("report") / "report.html", entries, title="A run")
 
@@ -60,7 +61,7 @@ def test_every_figure_is_drawn_without_a_network(browse, report, theme):
     assert console == []
     body = document[document.index("<body") :]
     figures = re.split(r'<div class="plot(?= )', body)[1:]
-    assert len(figures) == 14
+    assert len(figures) == 20
     assert all('class="main-svg"' in figure.split("<script", 1)[0] for figure in figures)
     ink = "227, 230, 234" if theme == "dark" else "28, 33, 38"
     assert f"fill: rgb({ink})" in body

@@ -8,10 +8,12 @@ from scipy import stats
 
 import wilks
 from wilks import LikelihoodProblem, Real, Space, problems
-from wilks.profiles import healing
+from wilks.profiles import auditing, healing, schedule
 from wilks.profiles.audit import AuditLedger, summarise, upper_limit
+from wilks.profiles.grid import make_grid
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import Optimum
+from wilks.solvers.quasi_newton import QuasiNewton
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 12), (1, 12), (3, 12), (11, 12), (0, 59), (5, 59), (58, 59)])
@@ -70,7 +72,7 @@ def flood_then_audit(plan, state):
     """No second chance before or after the audit."""
     if state.stage == "flood":
         state.stage = "audit"
-        healing._begin_audit(plan, state)
+        auditing.begin(plan, state)
     else:
         state.stage = "done"
 
@@ -80,7 +82,9 @@ def one_branch_only(monkeypatch):
     """Maps that are told of the optimum at x = 0 and n = 2 only, without any healing."""
     monkeypatch.setattr(healing, "next_stage", flood_then_audit)
 
-    def told_of_one(local, threshold, n_audit, grid, optima):
+    monkeypatch.setattr(schedule, "lattice_spacing", lambda *_: 1)
+
+    def told_of_one(local, threshold, n_audit, grid, *_):
         u = np.array([0.5, 8 / 12])
         return ProfileMap(local, threshold, n_audit, grid, (Optimum(u, 0.0, np.diag([20.0, 900.0])),))
 
@@ -175,14 +179,42 @@ def test_without_nuisance_parameters_there_is_nothing_to_audit():
 
 
 def test_audited_cells_are_drawn_evenly():
-    """Each of the cells of the region as often as any other: chi-squared over 400 draws of 5 among 20."""
-    from wilks.profiles.audit import draw_cells
-
-    region = np.arange(10, 30)
-    counts = np.zeros(40)
-    for seed in range(400):
-        drawn = draw_cells(np.random.default_rng(seed), region, [10, 11], 7)
+    """Each of the cells of the region as often as any other: chi-squared over 300 maps, 5 of 21 cells each."""
+    problem = LikelihoodProblem(
+        Space(x=Real(-4, 4), n=Real(-1, 1)), lambda v: -0.5 * v["x"] ** 2 - 50 * (v["n"] - 0.1 * v["x"]) ** 2
+    )
+    counts = np.zeros(33)
+    grid = make_grid(problem.space, ("x",), (33,))
+    for seed in range(300):
+        plan = ProfileMap(QuasiNewton(1e-5), 3.5, 5, grid, ())
+        state = plan.init(problem.space, seed, np.empty((0, 2)))
+        state.best, state.best_values = 0.0, -0.5 * np.linspace(-4, 4, 33) ** 2
+        auditing.begin_ahead(plan, state)
+        ahead = {job.cell for job in state.jobs.values()}
+        state.stage = "audit"
+        auditing.begin(plan, state)
+        drawn = state.audit.cells
         assert len(drawn) == len(set(drawn)) == 5
+        assert ahead == set(drawn), "what was searched ahead in the region is what is drawn"
+        assert {job.cell for job in state.jobs.values()} == ahead
         counts[drawn] += 1
-    assert counts[:12].sum() == counts[30:].sum() == 0
-    assert stats.chisquare(counts[12:30]).pvalue > 1e-3
+    inside = -0.5 * np.linspace(-4, 4, 33) ** 2 > -3.5
+    assert counts[~inside].sum() == 0
+    assert stats.chisquare(counts[inside]).pvalue > 1e-3
+
+
+def test_cells_searched_ahead_outside_the_final_region_are_dropped():
+    problem = LikelihoodProblem(Space(x=Real(-4, 4), n=Real(-1, 1)), lambda v: -0.5 * v["x"] ** 2 - v["n"] ** 2)
+    grid = make_grid(problem.space, ("x",), (33,))
+    plan = ProfileMap(QuasiNewton(1e-5), 3.5, 12, grid, ())
+    state = plan.init(problem.space, 1, np.empty((0, 2)))
+    state.best, state.best_values = 0.0, np.zeros(33)
+    auditing.begin_ahead(plan, state)
+    ahead = {job.cell for job in state.jobs.values()}
+    state.best_values = np.where(np.arange(33) < 16, -0.5, -9.0)
+    state.stage = "audit"
+    auditing.begin(plan, state)
+    assert len(ahead) == 12
+    assert max(ahead) >= 16 > max(state.audit.cells)
+    assert {job.cell for job in state.jobs.values()} == set(state.audit.cells) > ahead & set(range(16))
+    assert {request.owner for request in state.requests.opened.values()} == set(state.jobs)

@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_
 
 from wilks.cli import executors
 from wilks.cli.document import Document, Place, dotted, dump, shorten, suggestion, wrong
-from wilks.cli.stages import STAGES, Settings, Stage
+from wilks.cli.stage import Settings, Stage
+from wilks.cli.stages import STAGES
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.parameter import Categorical
 

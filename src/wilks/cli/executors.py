@@ -1,14 +1,17 @@
-"""The executors that a configuration can name."""
+"""The executors that a configuration can name, and the processes that ``mpiexec`` starts."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from wilks.cli.document import shorten, wrong
+from wilks.core.errors import WilksError
+from wilks.evaluation.launch import Launch, launch
 
 Choice = str | dict[str, int]
-"""``"serial"``, ``"processes"`` (as many as there are cores) or ``{"processes": 2}``."""
+"""``"serial"``, ``"mpi"``, ``"processes"`` (as many as there are cores) or ``{"processes": 2}``."""
 
 
 def _serial(n_workers: int | None) -> Any:  # noqa: ANN401, ARG001 - executors share no base; all take the number
@@ -23,7 +26,13 @@ def _processes(n_workers: int | None) -> Any:  # noqa: ANN401 - see above
     return wilks.ProcessExecutor(n_workers)
 
 
-_EXECUTORS: dict[str, Callable[[int | None], Any]] = {"serial": _serial, "processes": _processes}
+def _mpi(n_workers: int | None) -> Any:  # noqa: ANN401, ARG001 - see above; mpiexec has set the number
+    import wilks
+
+    return wilks.MPIExecutor()
+
+
+_EXECUTORS: dict[str, Callable[[int | None], Any]] = {"serial": _serial, "processes": _processes, "mpi": _mpi}
 _WITH_WORKERS = ("processes",)
 
 
@@ -51,6 +60,49 @@ def check(choice: object) -> Choice:
 
 
 def make(choice: Choice) -> Any:  # noqa: ANN401 - see above
-    """Return the executor of a valid choice."""
+    """Return the executor of a valid choice; MPI where ``mpiexec`` has started several processes, whatever it is."""
     name, n_workers = (choice, None) if isinstance(choice, str) else next(iter(choice.items()))
+    if launch().size > 1:
+        name = "mpi"
     return _EXECUTORS[name](n_workers)
+
+
+def take_part(started: Launch, command: Callable[[], None]) -> None:
+    """Do the part of one of several processes: the first carries out the command, the others evaluate for it.
+
+    Parameters
+    ----------
+    started
+        Which process this is.
+    command
+        Ends with SystemExit.
+
+    Raises
+    ------
+    SystemExit
+        At the end, with the exit code of this process.
+    """
+    from wilks.evaluation import mpi
+    from wilks.evaluation.rank import advice, dismiss_guard, start_guard
+
+    code = 1
+    try:
+        if sys.argv[1:2] == ["run"]:
+            start_guard(started.rank, started.size, advice(["wilks", *sys.argv[1:]], started.size))
+        comm = mpi.connected()
+        if started.rank > 0:
+            mpi.serve(comm)
+            raise SystemExit(0)
+        mpi.MPIExecutor(comm)  # from here on the others hear of the end, whatever the command does
+        command()
+    except WilksError as error:
+        if started.rank == 0:
+            print(error, file=sys.stderr)
+        raise SystemExit(code) from None
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        if started.rank == 0:
+            mpi.end_workers(code)
+        dismiss_guard()

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from wilks.core.errors import InvalidConfigurationError, WilksError
+from wilks.evaluation.launch import launch
 
 app = typer.Typer(
     name="wilks",
@@ -32,8 +33,14 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or
 
 
 def main() -> None:
-    """Entry point of the command ``wilks``."""
-    app()
+    """Entry point of the command ``wilks``; of several processes that ``mpiexec`` starts, the first carries it out."""
+    started = launch()
+    if started.size == 1:
+        app()
+        return
+    from wilks.cli.executors import take_part
+
+    take_part(started, app)
 
 
 @contextmanager
@@ -83,7 +90,9 @@ def _options(
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, or run folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder, if any.")] = False,
-    executor: Annotated[str | None, typer.Option(help="serial or processes, instead of what the file says.")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="serial, processes or mpi, instead of what the file says.")
+    ] = None,
     workers: Annotated[int | None, typer.Option("-n", "--workers", help="Number of worker processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of a new run, instead of what the file says.")] = None,
     settings: Annotated[
@@ -131,16 +140,18 @@ def report(run: RunArgument, debug: Debug = False) -> None:
 @app.command()
 def export(
     run: RunArgument,
-    format: Annotated[str, typer.Option("--format", "-f", help="csv, hdf5, parquet or netcdf.")],  # noqa: A002
+    format: Annotated[str, typer.Option("--format", "-f", help="csv, hdf5, parquet, netcdf, npz.")],  # noqa: A002
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default in the run folder.")] = None,
+    maps: Annotated[bool, typer.Option("--maps", help="The profile maps (netcdf, npz, csv), not the points.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write all evaluations of a run to a file."""
+    """Write all evaluations of a run, or its profile maps, to files of other programs."""
     with _errors_shown(debug):
         from wilks.cli.export import export_run
 
-        print(export_run(run, format, output, overwrite=overwrite))
+        for path in export_run(run, format, output, overwrite=overwrite, maps=maps):
+            print(path)
 
 
 @app.command()

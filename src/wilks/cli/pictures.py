@@ -10,7 +10,7 @@ from typing import Any
 from wilks.cli.folder import RunFolder
 from wilks.cli.workplace import Done
 
-_MOST_AXES = 2
+_SOLID = 3
 
 
 def draw_pictures(folder: RunFolder, entry: Done, *, is_new: bool) -> list[Path]:
@@ -35,11 +35,20 @@ def _pictures(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - resul
     if hasattr(result, "disagreements"):
         yield "", lambda: plots.comparison(result)
         return
+    if hasattr(result, "over"):
+        yield from _of_profile(result)
+        return
     yield "", lambda: picture(result)
     if getattr(result, "draws", None):
         yield " draws", lambda: plots.corner(result)
     if hasattr(result, "basins") and sum(basin.n_hits for basin in result.basins) > 1:
         yield " starts", lambda: plots.waterfall(result)
-    if hasattr(result, "argmax") and len(result.over) <= _MOST_AXES:
-        for nuisance in result.argmax:
-            yield f" {nuisance}", lambda name=nuisance: plots.argmax_map(result, name)
+
+
+def _of_profile(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as above
+    """Yield the same for a profile; of three parameters the cuts are drawn too, of more they would be too many."""
+    from wilks.plots.collection import profile_drawings
+
+    stem = "-".join(result.over)
+    for name, draw in profile_drawings(result, slice_mode="all" if len(result.over) == _SOLID else "max"):
+        yield name.removeprefix(stem).replace("-", " "), draw

@@ -22,7 +22,7 @@ from wilks.cli.folder import RunFolder
 from wilks.cli.loading import load_problem
 from wilks.cli.overrides import Overrides
 from wilks.cli.pictures import draw_pictures
-from wilks.cli.stages import Stage
+from wilks.cli.stage import Stage
 from wilks.cli.terminal import Terminal, counted
 from wilks.cli.workplace import Done, Workplace
 from wilks.core.errors import CheckpointError, EvaluationError, InvalidConfigurationError

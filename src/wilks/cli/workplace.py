@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wilks.cli.folder import RunFolder
-from wilks.cli.stages import Stage
+from wilks.cli.stage import Stage
 from wilks.cli.terminal import Terminal
 from wilks.core.problem import Problem
 
@@ -70,17 +70,23 @@ class Workplace:
         quiet = {"callbacks": ()} if self.terminal.quiet else {}
         return {"executor": self.executor, "log": self.log, "seed": self.seed, **quiet}
 
-    def latest(self, verbs: Collection[str], fixed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a result or None
-        """Return the latest result of some verbs whose best point has the fixed values; None if there is none.
+    def every(self, verbs: Collection[str], fixed: Mapping[str, Any]) -> list[Any]:
+        """Return the results of some verbs whose best points have the fixed values, in order.
 
-        One that fixed more than that is left out: its best point may be far from that of the wider problem.
+        Those that fixed more than that are left out: their best points may be far from that of the wider problem.
         """
-        for entry in reversed(self.done):
+        found = []
+        for entry in self.done:
             if entry.stage.verb not in verbs or not entry.stage.fixed().items() <= fixed.items():
                 continue
             if all(entry.result.best.get(name) == value for name, value in fixed.items()):
-                return entry.result
-        return None
+                found.append(entry.result)
+        return found
+
+    def latest(self, verbs: Collection[str], fixed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a result or None
+        """Return the last of `every`; None if there is none."""
+        found = self.every(verbs, fixed)
+        return found[-1] if found else None
 
     def write_report(self, title: str | None) -> None:
         """Write the report on everything that is done."""

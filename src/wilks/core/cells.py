@@ -16,3 +16,5 @@ class CellStatus(IntEnum):
     """Its optimisation ended without reaching the tolerance; the value is a lower limit."""
     FAILED = 3
     """No finite value was found in it."""
+    PREDICTED = 4
+    """Evaluated at the argmax that its neighbours predict, where the value was what they predict too."""

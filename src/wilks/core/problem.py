@@ -90,6 +90,27 @@ class Problem(ABC):
             )
         return array[..., self.root_columns()]
 
+    def select_gradient(self, answer: Values | ArrayLike) -> NDArray[np.float64]:
+        """A gradient as the user gave it -> derivatives over the free parameters, shape (dimension,).
+
+        NaN, for finite differences to fill in, where none was given or it is not finite; zero for discrete parameters,
+        which have no derivative.
+
+        Raises
+        ------
+        InvalidProblemError
+            If a name is unknown, or an array has the wrong shape.
+        """
+        if hasattr(answer, "keys"):
+            unknown = [name for name in answer if name not in self.root.space.names]  # type: ignore[union-attr]
+            if unknown:
+                raise InvalidProblemError(
+                    f"gradient: {', '.join(map(repr, unknown))} is no parameter; "
+                    f"they are {', '.join(self.root.space.names)}"
+                )
+        found = self.select(answer, "gradient")
+        return np.where(self.space.is_continuous, np.where(np.isfinite(found), found, np.nan), 0.0)
+
     def __repr__(self) -> str:
         """Return kind, name and parameters."""
         fixed = "".join(f", {name}={value!r}" for name, value in self.space.constants.items())
@@ -109,7 +130,8 @@ class LikelihoodProblem(Problem):
     gradient
         Function of the same dictionary that returns the derivatives of the log-likelihood with respect to the
         values: a dictionary by name, or an array over the free parameters in order. Names that are left out, and
-        NaN, are filled in by finite differences.
+        NaN, are filled in by finite differences; so are all of them at a point where it raises or returns something
+        else, and the result says so.
     constraints
         Functions of the dictionary that return True where the point is allowed; elsewhere the likelihood is
         never called.

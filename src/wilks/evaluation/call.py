@@ -4,6 +4,9 @@ Nothing that the user's function does may end a run: an exception, ``sys.exit``,
 array where one float is expected becomes a FAILED evaluation with its traceback or its reason. Minus infinity is an
 answer: the likelihood is zero there. The two exceptions are Ctrl-C and `StopRun`: the chunk ends there, with the
 answers it has.
+
+A gradient is a help, not an answer: one that raises or has the wrong shape costs nothing but itself. The point keeps
+its value, its derivatives are NaN, which solvers fill in by finite differences, and the reason is recorded.
 """
 
 from __future__ import annotations
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from wilks.core.problem import Problem
     from wilks.core.proposal import Want
 
-    Call = Callable[[dict[str, Any]], tuple[Any, NDArray[np.float64] | None]]
-
 _OK, _EXCLUDED, _FAILED, _VIOLATED = (
     int(EvaluationStatus.OK),
     int(EvaluationStatus.EXCLUDED),
@@ -49,7 +50,7 @@ class ChunkAnswer:
     Attributes
     ----------
     log_likelihoods, statuses, seconds, payloads, errors
-        As in `wilks.core.proposal.Evaluations`.
+        As in `wilks.core.proposal.Evaluations`; an error of a point whose status is OK is one of its gradient.
     worker
         Process identifier.
     mean_seconds
@@ -86,8 +87,8 @@ def takes_batches(problem: Problem, want: Want) -> bool:
 
 
 def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
-    with_payload = want != "value"
-    call: Callable[[dict[str, Any]], Any] = _caller(problem, want) if with_payload else _value_of(problem)
+    with_payload, with_gradient = want != "value", want == "gradient"
+    call = _caller(problem, want)
     constraints = problem.constraints
     to_values = problem.space.values_of_row
     log_likelihoods: list[float] = []
@@ -113,6 +114,8 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
                         value, status = _checked(value)
                         if status != _OK:
                             statuses[len(seconds)] = status
+                    if with_gradient and len(seconds) not in statuses:
+                        payload = _gradient_or_nan(problem, to_values(row), len(seconds), errors)
             except StopRun:
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
@@ -289,24 +292,36 @@ def _value_of(problem: Problem) -> Callable[[dict[str, Any]], Any]:
     return one
 
 
-def _caller(problem: Problem, want: Want) -> Call:
-    """Return a function of values that gives (raw log-likelihood, payload)."""
+def _caller(problem: Problem, want: Want) -> Callable[[dict[str, Any]], Any]:
+    """Return a function of values that gives the raw log-likelihood, with a place for the payload if one is wanted."""
+    if want == "value":
+        return _value_of(problem)
     if isinstance(problem, ResidualProblem):
         return lambda values: _residual(problem, values, want)
     one = _value_of(problem)
-    gradient = problem.gradient  # type: ignore[attr-defined]  # just checked
-    if gradient is None:
+    if problem.gradient is None:  # type: ignore[attr-defined]  # just checked
         raise InvalidProblemError(f"problem {problem.name!r}: a gradient was asked for, but the problem has none")
-    return lambda values: (one({**values}), _gradient(problem, gradient(values)))  # type: ignore[arg-type]  # as above
+    return lambda values: (one(values), None)
 
 
-def _gradient(problem: LikelihoodProblem, raw: Any) -> NDArray[np.float64]:  # noqa: ANN401 - the user's answer
-    """Derivatives over the free parameters; NaN, to be filled by finite differences, where none is finite."""
-    if not hasattr(raw, "keys"):
-        raw = _numbers(raw, (problem.root.space.dimension,), "gradient")
-    found = problem.select(raw, "gradient")
-    found[~np.isfinite(found)] = np.nan
-    return found
+def _gradient_or_nan(
+    problem: Problem, values: dict[str, Any], position: int, errors: dict[int, str]
+) -> NDArray[np.float64]:
+    """Derivatives over the free parameters; where there is none, NaN, and in `errors` the reason why.
+
+    The traceback is kept for the first of a chunk, for the others only its last line.
+    """
+    try:
+        raw = problem.gradient(values)  # type: ignore[attr-defined]  # `_caller` has checked that there is one
+        if not hasattr(raw, "keys"):
+            raw = _numbers(raw, (problem.root.space.dimension,), "gradient")
+        return problem.select_gradient(raw)
+    except StopRun:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is data
+        text = _traceback_of(error)
+        errors[position] = f"gradient: {text.splitlines()[-1] if errors else text}"
+    return np.where(problem.space.is_continuous, np.nan, 0.0)
 
 
 def _residual(problem: ResidualProblem, values: dict[str, Any], want: Want) -> tuple[float, NDArray[np.float64] | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from wilks.core import encoding
 from wilks.core.proposal import Evaluations, EvaluationStatus, Proposals
 from wilks.evaluation.evaluator import rows
+from wilks.evaluation.gradients import count_gradients, first_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,10 @@ class RunState:
         Number of evaluations that the algorithm was told, again without those points.
     seconds
         Wall time used before the present call.
+    n_gradients, n_gradient_entries_missing, n_gradient_errors
+        Calls of the user's gradient, derivatives that it left out, and calls that failed.
+    gradient_error
+        Text of the first of those.
     spare
         Evaluations that an interrupted run made and this one has not asked for yet, in the root's coordinates.
     """
@@ -78,6 +83,10 @@ class RunState:
     spare: Evaluations | None = None
     n_violated: int = 0
     n_in_vain: int = 0
+    n_gradients: int = 0
+    n_gradient_entries_missing: int = 0
+    n_gradient_errors: int = 0
+    gradient_error: str = ""
 
     def count(self, evaluations: Evaluations) -> None:
         """Count evaluations that are back."""
@@ -90,6 +99,12 @@ class RunState:
             n -= in_vain
         self.n_evaluations += n
         self.best = max(self.best, values.item(values.argmax()))
+        if evaluations.payloads is not None:
+            counts = count_gradients(evaluations)
+            self.n_gradients += counts.n_gradients
+            self.n_gradient_entries_missing += counts.n_missing
+            self.n_gradient_errors += counts.n_errors
+            self.gradient_error = self.gradient_error or first_error(evaluations)
 
     def remember(self, evaluations: Evaluations) -> None:
         """Enter every rise of the best, in the order in which the algorithm is told."""

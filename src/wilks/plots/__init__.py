@@ -5,20 +5,25 @@ Every function returns a `matplotlib.figure.Figure`; `save` writes it to a file.
 
 from __future__ import annotations
 
+from wilks.plots.argmax import argmax_map, argmax_maps
+from wilks.plots.collection import profile_pictures, save_all
 from wilks.plots.comparison import comparison
 from wilks.plots.convergence import convergence
 from wilks.plots.corner import corner
 from wilks.plots.curves import profile_1d
 from wilks.plots.draws import draws_corner
 from wilks.plots.fits import fit_corner, waterfall
-from wilks.plots.maps import argmax_map, profile_2d
+from wilks.plots.maps import profile_2d
 from wilks.plots.output import picture_html, save
 from wilks.plots.search import search
+from wilks.plots.slices import profile_slices
 from wilks.plots.tempering import acceptance, ladder, replicas, swap_rates
+from wilks.plots.volume import volume, volume_corner
 
 __all__ = [
     "acceptance",
     "argmax_map",
+    "argmax_maps",
     "comparison",
     "convergence",
     "corner",
@@ -28,9 +33,14 @@ __all__ = [
     "picture_html",
     "profile_1d",
     "profile_2d",
+    "profile_pictures",
+    "profile_slices",
     "replicas",
     "save",
+    "save_all",
     "search",
     "swap_rates",
+    "volume",
+    "volume_corner",
     "waterfall",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_DOTS = 20_000
 _SOLID_DOTS = 900
 _WIDE = 10.0
-_SMALLEST = 1e-14  # of the largest gap: below is rounding
+_SMALLEST, _SMALLEST_EVER = 1e-9, 1e-6  # of the largest gap, and of one: nobody needs the digits that a polish adds
 _DOT = "0.45"
 _ROOM = 2.5
 
@@ -89,8 +89,8 @@ def _evaluations(result: SearchResult, top: float) -> tuple[NDArray[np.float64],
     """Number and gap of every evaluation with a finite value, thinned where nobody could tell them apart."""
     if result.log is None:
         return np.empty(0), np.empty(0)
-    # The first column after the parameters.
-    values: NDArray[np.float64] = result.to_dataframe().iloc[:, len(result.space.free)].to_numpy(dtype=float)
+    # The first column after the parameters, of which the log has more than the search where the search fixed some.
+    values: NDArray[np.float64] = result.to_dataframe().iloc[:, len(result.log.space.free)].to_numpy(dtype=float)
     known = np.flatnonzero(np.isfinite(values))
     known = known[:: -(-len(known) // _MOST_DOTS) or 1]
     return known.astype(float) + 1.0, top - values[known]
@@ -99,7 +99,7 @@ def _evaluations(result: SearchResult, top: float) -> tuple[NDArray[np.float64],
 def _floor(gaps: NDArray[np.float64], dots: NDArray[np.float64]) -> float | None:
     """Where the axis ends, on which a gap of zero has no place; None for a linear axis."""
     deepest = max(float(gaps[0]), float(np.median(dots)) if len(dots) else 0.0)
-    seen = gaps[gaps > _SMALLEST * deepest]
+    seen = gaps[gaps > min(_SMALLEST * deepest, _SMALLEST_EVER)]
     if not len(seen) or deepest < _WIDE * seen[-1]:
         return None
     return float(seen[-1] / (_ROOM if gaps[-1] < seen[-1] else 1.0))

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from typing_extensions import TypeIs
 
     from wilks.core.parameter import Domain, Value
     from wilks.searchers.result import SearchResult
 
 _TAIL = 0.001
 _MARGIN = 0.08
-_FEWEST_BINS, _MOST_BINS = 12, 40
+_MARGIN_BINS = 4
+_FEWEST_BINS, _MOST_BINS = 12, 100
+_MOST_VALUES = 40
 _MOST_NAMES = 12
 _SMOOTHING = 1.0  # bins
 _NARROW = 1e-6
@@ -81,6 +84,11 @@ def draws_corner(result: SearchResult, names: Sequence[str] | None = None) -> Fi
     return lattice.figure
 
 
+def is_search(result: object) -> TypeIs[SearchResult]:
+    """Is a result that of a search? Told by its history, since pictures import core only."""
+    return hasattr(result, "history")
+
+
 def _patches() -> list[Artist]:
     return [Patch(facecolor=style.FILLS[level], label=f"{100 * level:.0f} % region") for level in geometry.LEVELS]
 
@@ -104,17 +112,33 @@ def _ruler(domain: Domain, theta: NDArray[np.float64]) -> _Ruler:
     if domain.n_values is not None:
         edges = _discrete_edges(values)
         return _Ruler(values, edges, 0.5 * (edges[1:] + edges[:-1]), is_discrete=True)
-    n = int(np.clip(math.ceil(len(values) ** (1 / 3)), _FEWEST_BINS, _MOST_BINS))
-    low, high = np.quantile(domain.to_unit(values), [_TAIL, 1 - _TAIL])
-    margin = max(_MARGIN * (high - low), _NARROW)  # a chain may not have moved at all
-    fine = domain.from_unit(np.linspace(max(low - margin, 0.0), min(high + margin, 1.0), 2 * n + 1))
+    units = np.sort(domain.to_unit(values))
+    low, high = np.quantile(units, [_TAIL, 1 - _TAIL])
+    wanted = _bin_width(units)
+    margin = max(_MARGIN * (high - low), _MARGIN_BINS * wanted, _NARROW)  # a chain may not have moved at all
+    low, high = max(low - margin, 0.0), min(high + margin, 1.0)
+    n = math.ceil(np.clip((high - low) / max(wanted, _NARROW), _FEWEST_BINS, _MOST_BINS))
+    fine = domain.from_unit(np.linspace(low, high, 2 * n + 1))
     return _Ruler(values, fine[::2], fine[1::2], is_discrete=False)
+
+
+def _bin_width(ordered: NDArray[np.float64]) -> float:
+    """Width of bins by the rule of Freedman and Diaconis (1981), for draws with several modes too.
+
+    The rule takes the distance of the quartiles for the spread, which for separate modes is that between the modes.
+    Here it is the length of the smallest region that holds half of the draws, which is the same for a single mode.
+    """
+    n_each = math.isqrt(len(ordered))
+    pieces = np.sort(np.diff(ordered[::n_each]))
+    spread = pieces[: (len(pieces) + 1) // 2].sum()
+    n_distinct = np.count_nonzero(np.diff(ordered)) + 1  # a chain that stays repeats its draws
+    return float(2 * spread * n_distinct ** (-1 / 3))
 
 
 def _discrete_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """One bin for every value, or for several neighbours where there are many."""
     low, high = float(values.min()), float(values.max())
-    step = math.ceil((high - low + 1) / _MOST_BINS)
+    step = math.ceil((high - low + 1) / _MOST_VALUES)
     return np.arange(low - 0.5, high + 0.5 + step, step)
 
 
@@ -142,16 +166,18 @@ def _draw_plane(ax: Axes, x: _Ruler, y: _Ruler) -> None:
         ax.pcolormesh(x.edges, y.edges, cells, cmap=ListedColormap(colours), vmin=0.5, vmax=2.5, zorder=1)
         return
     levels = [outer, max(inner, outer * (1 + 1e-9)), np.inf]
-    ax.contourf(x.centres, y.centres, density.T, levels=levels, colors=colours, zorder=1)
-    ax.contour(x.centres, y.centres, density.T, levels=levels[:2], colors=style.LINE, linewidths=0.8, zorder=2)
+    ends = [np.concatenate([ruler.edges[:1], ruler.centres, ruler.edges[-1:]]) for ruler in (x, y)]
+    padded = np.pad(density, 1, mode="edge").T  # a region that ends at a bound of the box reaches it
+    ax.contourf(*ends, padded, levels=levels, colors=colours, zorder=1)
+    ax.contour(*ends, padded, levels=levels[:2], colors=style.LINE, linewidths=0.8, zorder=2)
 
 
 def _smoothed(density: NDArray[np.float64], *rulers: _Ruler) -> NDArray[np.float64]:
-    """Density without the noise of single bins, along real parameters."""
+    """Density without the noise of single bins, along real parameters; nothing leaves the box."""
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - scipy loads on use
 
     sigma = [0.0 if ruler.is_discrete else _SMOOTHING for ruler in rulers]
-    smooth: NDArray[np.float64] = gaussian_filter(density, sigma, mode="constant")
+    smooth: NDArray[np.float64] = gaussian_filter(density, sigma, mode="reflect")
     return smooth
 
 

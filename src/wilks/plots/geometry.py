@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from wilks.core.cells import CellStatus
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Grid, Real
 from wilks.core.wilks_theorem import wilks_depth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from wilks.core.parameter import Domain
@@ -29,7 +32,9 @@ LEVELS = (0.68, 0.95)
 """Confidence levels that are drawn."""
 
 _POINTS_PER_SEGMENT = 12
+_PARABOLA = 3
 _MARGIN = 0.12
+_NARROW = 1e-3
 
 
 def shown_levels(roi_threshold: float, n_parameters: int) -> list[float]:
@@ -73,13 +78,10 @@ def pair(result: ProfileResult, names: tuple[str, ...] | None) -> tuple[str, str
 def project(result: ProfileResult, names: tuple[str, ...]) -> ProfileResult:
     """Return the same profile over some of its axes, in the given order: at each node the best of the others.
 
-    The parameters that are projected out join the nuisance parameters.
+    Between the nodes of the axes that are projected out the maximum is that of the parabola through the best node and
+    its two neighbours, as for `ProfileResult.profile_of`. These parameters join the nuisance parameters.
     """
-    unknown = [name for name in names if name not in result.over]
-    if unknown or len(set(names)) != len(names):
-        raise InvalidConfigurationError(
-            f"expected different parameters out of {', '.join(result.over)}, got {', '.join(names)}"
-        )
+    check_names(result, names)
     if names == result.over:
         return result
     others = tuple(name for name in result.over if name not in names)
@@ -102,22 +104,112 @@ def project(result: ProfileResult, names: tuple[str, ...]) -> ProfileResult:
     seen = ~np.isnan(result.log_likelihood_map)
     for name in others:
         argmax[name] = picked(np.where(seen, lattice[result.over.index(name)], np.nan))
+    surface = picked(result.log_likelihood_map)
+    surface = np.minimum(surface + _gain(result, others, rows(result.log_likelihood_map), pick), result.log_likelihood)
     return replace(
         result,
         over=names,
         axes={name: result.axes[name] for name in names},
-        log_likelihood_map=picked(result.log_likelihood_map),
-        in_roi=picked(result.in_roi),
+        log_likelihood_map=surface,
+        in_roi=surface >= result.log_likelihood - result.roi_threshold,
         argmax=argmax,
         cell_status=picked(result.cell_status),
         audit=None,
     )
 
 
+def _gain(
+    result: ProfileResult, others: tuple[str, ...], rows: NDArray[np.float64], pick: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """How much higher the maximum over some real axes is than its best node, by the parabola that gains most."""
+    sizes = [len(result.axes[name]) for name in others]
+    gain = np.zeros(pick.shape[:-1])
+    best = np.take_along_axis(rows, pick, axis=-1)[..., 0]
+    for number, name in enumerate(others):
+        if result.space[name].n_values is not None or sizes[number] < _PARABOLA:
+            continue
+        x = result.space[name].to_unit(result.axes[name])
+        step = math.prod(sizes[number + 1 :])
+        at = pick[..., 0] // step % sizes[number]
+        inner = (at > 0) & (at < sizes[number] - 1)
+        centre = np.clip(at, 1, sizes[number] - 2)
+        left, right = x[centre - 1] - x[centre], x[centre + 1] - x[centre]
+        with np.errstate(invalid="ignore"):  # neighbours without a finite value
+            below, above = (
+                (np.take_along_axis(rows, np.where(inner[..., None], pick + way * step, pick), axis=-1)[..., 0] - best)
+                for way in (-1, 1)
+            )
+            bend = (above / right - below / left) / (right - left)
+            slope = below / left - bend * left
+            usable = inner & np.isfinite(bend) & (bend < 0)
+        gain[usable] = np.maximum(gain[usable], -0.25 * slope[usable] ** 2 / bend[usable])
+    return gain
+
+
+def slice_at(result: ProfileResult, name: str, index: int) -> ProfileResult:
+    """Return the profile at one node of one of its axes, over the others; its maximum stays that of the whole."""
+    axis = result.over.index(name)
+
+    def taken(array: NDArray[ScalarT]) -> NDArray[ScalarT]:
+        chosen: NDArray[ScalarT] = np.asarray(array.take(index, axis=axis))
+        return chosen
+
+    names = tuple(other for other in result.over if other != name)
+    return replace(
+        result,
+        over=names,
+        axes={other: result.axes[other] for other in names},
+        log_likelihood_map=taken(result.log_likelihood_map),
+        in_roi=taken(result.in_roi),
+        argmax={nuisance: taken(values) for nuisance, values in result.argmax.items()},
+        cell_status=taken(result.cell_status),
+        audit=None,
+    )
+
+
+def check_names(result: ProfileResult, names: Sequence[str]) -> None:
+    """Refuse names that are not different profiled parameters.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If they are not.
+    """
+    unknown = [name for name in names if name not in result.over]
+    if unknown or len(set(names)) != len(names):
+        raise InvalidConfigurationError(
+            f"expected different parameters out of {', '.join(result.over)}, got {', '.join(names)}"
+        )
+
+
 def drop(result: ProfileResult) -> NDArray[np.float64]:
     """The map relative to the maximum; NaN where nothing is known, also where no finite value was found."""
     finite = np.where(np.isfinite(result.log_likelihood_map), result.log_likelihood_map, np.nan)
     return np.minimum(finite - result.log_likelihood, 0.0)
+
+
+def inside(result: ProfileResult) -> NDArray[np.float64]:
+    """The map relative to the maximum within the region of interest; NaN elsewhere."""
+    return np.where(result.in_roi, drop(result), np.nan)
+
+
+def bad_cells(result: ProfileResult) -> dict[CellStatus, NDArray[np.bool_]]:
+    """Cells that went wrong: not converged in the region of interest, or without a finite value.
+
+    Below the region of interest a cell that has not converged is no fault: the map does not spend more on it.
+    """
+    return {
+        CellStatus.NOT_CONVERGED: (result.cell_status == CellStatus.NOT_CONVERGED) & result.in_roi,
+        CellStatus.FAILED: result.cell_status == CellStatus.FAILED,
+    }
+
+
+def has_gaps(result: ProfileResult) -> bool:
+    """Are there cells of which nobody knows whether they are in the region of interest?
+
+    A map that was carried out to its end has none: where it did not go, it saw the end of the region before.
+    """
+    return not result.is_complete and bool(np.isnan(result.log_likelihood_map).any())
 
 
 def nodes_1d(result: ProfileResult, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -158,22 +250,40 @@ def under_curve(result: ProfileResult, name: str, piece: Interval) -> tuple[NDAr
     return np.concatenate(([piece.lower], x[inside], [piece.upper])), np.concatenate(([ends[0]], y[inside], [ends[1]]))
 
 
-def outlines(result: ProfileResult, confidence: float) -> list[NDArray[np.float64]]:
-    """Lines around the joint confidence region of two parameters, each of shape (k, 2), as drawn.
+def outlines(result: ProfileResult, confidence: float, n_parameters: int = 2) -> list[NDArray[np.float64]]:
+    """Lines around a confidence region in a plane of two parameters, each of shape (k, 2), as drawn.
 
-    Where a parameter is discrete, the outline follows the borders of the cells.
+    Where a parameter is discrete, the outline follows the borders of the cells. With three parameters the line is that
+    of the cut through their joint region.
     """
+    depth = wilks_depth(confidence, n_parameters)
     domains = [result.space[name] for name in result.over]
     if all(domain.n_values is None for domain in domains):
-        return [contour.points for contour in result.contours(confidence)]
-    inside = result.log_likelihood_map >= result.log_likelihood - wilks_depth(confidence, 2)
+        of_two = confidence if n_parameters == 2 else -math.expm1(-depth)  # the level of two parameters at this depth
+        return [contour.points for contour in result.contours(of_two)]
     x, y = (edges(domain, result.axes[name]) for domain, name in zip(domains, result.over, strict=True))
-    padded = np.pad(inside, 1)
-    across = [(i, j) for i, j in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1])]
-    along = [(i, j) for i, j in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1])]
-    return [np.array([[x[i], y[j]], [x[i], y[j + 1]]]) for i, j in across] + [
-        np.array([[x[i], y[j]], [x[i + 1], y[j]]]) for i, j in along
-    ]
+    padded = np.pad(result.log_likelihood_map >= result.log_likelihood - depth, 1)
+    borders = [((i, j), (i, j + 1)) for i, j in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist()]
+    borders += [((i, j), (i + 1, j)) for i, j in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist()]
+    return [np.array([[x[i], y[j]] for i, j in line]) for line in _joined(borders)]
+
+
+def _joined(borders: list[tuple[tuple[int, int], tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+    """Closed lines through the corners that borders of cells connect; dashes run on along them."""
+    after: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for one, other in borders:  # an even number meets at every corner, so each walk ends where it began
+        after.setdefault(one, []).append(other)
+        after.setdefault(other, []).append(one)
+    lines = []
+    for start, left in after.items():
+        while left:
+            line = [start]
+            while after[line[-1]]:
+                here = line[-1]
+                line.append(after[here].pop())
+                after[line[-1]].remove(here)
+            lines.append(line)
+    return lines
 
 
 def view(result: ProfileResult, name: str) -> tuple[float, float]:
@@ -196,17 +306,26 @@ def argmax_nodes(line: ProfileResult, nuisance: str) -> tuple[NDArray[np.float64
 
 
 def argmax_range(result: ProfileResult, nuisance: str) -> tuple[float, float]:
-    """Range of a nuisance parameter at the maxima in the region of interest, as drawn; never empty."""
+    """Range of a nuisance parameter at the maxima in the region of interest, as drawn.
+
+    Never narrower than a thousandth of the box, so that one that stays where it is does not show its rounding errors.
+    """
     domain = result.space[nuisance]
     values = position(domain, result.argmax[nuisance])
     known = np.isfinite(values)
     seen = values[known & result.in_roi] if (known & result.in_roi).any() else values[known]
-    low, high = (float(seen.min()), float(seen.max())) if seen.size else (1.0, 1.0)
+    if not seen.size:
+        low, high = edges(domain, domain.from_unit(np.array([0.0, 1.0])))[[0, -1]].tolist()
+        return low, high
+    low, high = float(seen.min()), float(seen.max())
     if domain.n_values is not None:
         return low - 0.5, high + 0.5
-    if high - low > 1e-9 * max(abs(low), abs(high)):
+    at = domain.to_unit(np.array([low, high]))
+    if at[1] - at[0] >= _NARROW:
         return low, high
-    return (0.99 * low, 1.01 * low) if low > 0 else (low - 0.01 * (abs(low) or 1.0), low + 0.01 * (abs(low) or 1.0))
+    middle = np.clip(at.mean(), 0.5 * _NARROW, 1 - 0.5 * _NARROW)
+    low, high = domain.from_unit(np.array([middle - 0.5 * _NARROW, middle + 0.5 * _NARROW])).tolist()
+    return low, high
 
 
 def widened(domain: Domain, low: float, high: float) -> tuple[float, float]:

@@ -1,24 +1,21 @@
-"""Pictures over a plane of two profiled parameters: the profile itself, and where its maxima lie."""
+"""Picture of a profile over a plane of two parameters, and the parts that all such pictures share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
-from wilks.core.cells import CellStatus
-from wilks.core.errors import InvalidConfigurationError
-from wilks.core.parameter import Integer, Real
-from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
+from wilks.plots.window import percent, window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
@@ -26,21 +23,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from wilks.core.parameter import Domain
+    from wilks.plots.window import Window
     from wilks.profiles.result import ProfileResult
 
-_BLANK = "0.93"
-_BAD_CELLS = {
-    CellStatus.NOT_CONVERGED: ("x", "not converged"),
-    CellStatus.FAILED: ("s", "no finite value"),
-}
+_GAP: dict[str, Any] = {"facecolor": "0.93", "edgecolor": "0.72", "hatch": "////", "linewidth": 0}
+_MANY_CELLS = 1500
+_PLANE = 2
 
 
-def profile_2d(result: ProfileResult, names: tuple[str, str] | None = None, ax: Axes | None = None) -> Figure:
+def profile_2d(
+    result: ProfileResult,
+    names: tuple[str, str] | None = None,
+    ax: Axes | None = None,
+    *,
+    confidence: Sequence[float] | None = None,
+    vmin: float | None = None,
+) -> Figure:
     """Draw the profile over two parameters as a map, with the outlines of the 68 and 95 % regions.
 
-    The colours reach down to the threshold of the region of interest. Cells that were not visited are hatched; cells
-    that did not converge, or hold no finite value, are marked.
+    What lies outside the region of interest is blank. Cells in it that did not converge, and cells without a finite
+    value, are marked; where the map is not finished, the cells that were not visited are hatched.
 
     Parameters
     ----------
@@ -51,6 +53,11 @@ def profile_2d(result: ProfileResult, names: tuple[str, str] | None = None, ax: 
         parameters, the others are maximised over.
     ax
         Axes to draw on; a new figure by default.
+    confidence
+        Levels of the regions, at most four; by default those of 68 and 95 % that the region of interest reaches.
+    vmin
+        Log-likelihood at the lower end of the colours, relative to the maximum; by default that of the region of
+        interest.
 
     Returns
     -------
@@ -60,166 +67,113 @@ def profile_2d(result: ProfileResult, names: tuple[str, str] | None = None, ax: 
     Raises
     ------
     InvalidConfigurationError
-        If `names` are not two profiled parameters.
+        If `names` are not two profiled parameters, or the region of interest does not reach one of the levels.
     """
     plane = geometry.project(result, geometry.pair(result, names))
+    shown = window(result, 2, confidence, vmin)
     ax = style.axes_or_new(ax, 6.4, 4.9)
-    mesh = draw_map(ax, plane)
-    bar = style.figure_of(ax).colorbar(mesh, ax=ax, label=style.DELTA_LABEL, extend="min", pad=0.02)
-    for level in geometry.shown_levels(plane.roi_threshold, 2):
-        bar.ax.axhline(-wilks_depth(level, 2), color="black", linestyle=style.DASHES[level], path_effects=style.HALO)
-    _set_plane(ax, plane)
-    style.legend_above(ax, map_legend([plane]))
+    mesh = draw_map(ax, plane, shown)
+    draw_colour_bar(mesh, [ax], plane, shown)
+    set_plane(ax, plane)
+    style.legend_above(ax, map_legend([plane], shown))
     return style.figure_of(ax)
 
 
-def argmax_map(
-    result: ProfileResult, nuisance: str, names: tuple[str, ...] | None = None, ax: Axes | None = None
-) -> Figure:
-    """Draw the value of a nuisance parameter at the maximum of each cell, over one or two profiled parameters.
-
-    A smooth picture says that the cells agree with their neighbours on one optimum; an edge, that two compete.
-
-    Parameters
-    ----------
-    result
-        A profile.
-    nuisance
-        The nuisance parameter.
-    names
-        One or two profiled parameters, the axes of the picture; all by default.
-    ax
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Figure
-        The figure, new or that of `ax`.
-
-    Raises
-    ------
-    InvalidConfigurationError
-        If the nuisance parameter is unknown, or there are more than two axes.
-    """
-    names = result.over if names is None else names
-    projected = geometry.project(result, names if len(names) == 1 else geometry.pair(result, names))
-    if nuisance not in projected.argmax:
-        raise InvalidConfigurationError(
-            f"no nuisance parameter {nuisance!r} here; there are: {', '.join(projected.argmax) or 'none'}"
-        )
-    if len(names) == 1:
-        return _argmax_line(projected, nuisance, ax)
-    ax = style.axes_or_new(ax, 6.4, 4.9)
-    domain = projected.space[nuisance]
-    values = geometry.position(domain, projected.argmax[nuisance])
-    low, high = geometry.argmax_range(projected, nuisance)
-    norm = LogNorm(low, high) if isinstance(domain, Real) and domain.scale == "log" else Normalize(low, high)
-    mesh = _draw_cells(ax, projected, values, style.ARGMAX_MAP, norm)
-    if domain.n_values is not None:
-        mesh.set_cmap(colormaps[style.ARGMAX_MAP].resampled(max(1, min(256, round(high - low)))))
-    title = f"{style.label(projected.space, nuisance)} at the maximum"
-    bar = style.figure_of(ax).colorbar(mesh, ax=ax, label=title, pad=0.02)
-    _set_bar_ticks(bar, domain)
-    _draw_outlines(ax, projected)
-    _mark_bad_cells(ax, projected)
-    _draw_best(ax, projected)
-    _set_plane(ax, projected)
-    style.legend_above(ax, map_legend([projected]))
-    return style.figure_of(ax)
-
-
-def draw_map(ax: Axes, plane: ProfileResult, *, star_size: float = 13) -> QuadMesh:
+def draw_map(
+    ax: Axes, plane: ProfileResult, shown: Window | None = None, *, star: bool = True, star_size: float = 13
+) -> QuadMesh:
     """Draw map, outlines, marks and best point of a profile over exactly two parameters; no labels."""
-    mesh = _draw_cells(ax, plane, geometry.drop(plane), style.LIKELIHOOD_MAP, Normalize(-plane.roi_threshold, 0.0))
-    _draw_outlines(ax, plane)
-    _mark_bad_cells(ax, plane)
-    _draw_best(ax, plane, star_size)
+    shown = window(plane, 2) if shown is None else shown
+    mesh = draw_cells(ax, plane, geometry.inside(plane), style.LIKELIHOOD_MAP, Normalize(shown.bottom, 0.0))
+    draw_outlines(ax, plane, shown)
+    mark_bad_cells(ax, plane)
+    if star:
+        draw_best(ax, plane, star_size)
     return mesh
 
 
-def _draw_cells(ax: Axes, plane: ProfileResult, values: NDArray[np.float64], colours: str, norm: Normalize) -> QuadMesh:
-    """Colour the cells; what is not known stays blank and hatched."""
+def draw_cells(ax: Axes, plane: ProfileResult, values: NDArray[np.float64], colours: str, norm: Normalize) -> QuadMesh:
+    """Colour the cells; those without a value stay blank, those that nobody knows of are hatched."""
     x, y = (geometry.edges(plane.space[name], plane.axes[name]) for name in plane.over)
-    if not np.isfinite(values).all():
-        ax.fill_between(
-            [x[0], x[-1]], y[0], y[-1], facecolor=_BLANK, edgecolor="0.72", hatch="////", linewidth=0, zorder=0
-        )
+    if geometry.has_gaps(plane):
+        ax.fill_between([x[0], x[-1]], y[0], y[-1], **_GAP, zorder=0)
+        known = np.where(np.isnan(plane.log_likelihood_map), np.nan, 1.0)
+        ax.pcolormesh(x, y, np.ma.masked_invalid(known.T), cmap="gray", vmin=0, vmax=1, rasterized=True, zorder=0.5)
     return ax.pcolormesh(x, y, np.ma.masked_invalid(values.T), cmap=colours, norm=norm, rasterized=True, zorder=1)
 
 
-def _draw_outlines(ax: Axes, plane: ProfileResult) -> None:
-    for level in geometry.shown_levels(plane.roi_threshold, 2):
+def draw_outlines(ax: Axes, plane: ProfileResult, shown: Window) -> None:
+    """Draw the outline of the region of every level."""
+    for level, look in style.looks(shown.levels).items():
         lines = LineCollection(
-            geometry.outlines(plane, level),
+            geometry.outlines(plane, level, shown.n_parameters),
             colors="black",
             linewidths=1.4,
-            linestyles=[style.DASHES[level]],
+            linestyles=[look.dashes],
             path_effects=style.HALO,
             zorder=2,
-            label=f"{100 * level:.0f} % region",
+            label=_region(level),
         )
         ax.add_collection(lines, autolim=False)
 
 
-def _draw_best(ax: Axes, plane: ProfileResult, size: float = 13) -> None:
+def _region(level: float) -> str:
+    return f"{percent(level)} region"
+
+
+def draw_best(ax: Axes, plane: ProfileResult, size: float = 13) -> None:
+    """Draw the best point as a star."""
     x, y = (geometry.best_position(plane, name) for name in plane.over)
     ax.plot([x], [y], markersize=size, zorder=4, **style.STAR)
 
 
-def _mark_bad_cells(ax: Axes, plane: ProfileResult) -> None:
+def mark_bad_cells(ax: Axes, plane: ProfileResult) -> None:
+    """Mark the cells that did not converge, or hold no finite value; the more cells, the smaller."""
     nodes = (geometry.position(plane.space[name], plane.axes[name]) for name in plane.over)
     x, y = np.meshgrid(*nodes, indexing="ij")
-    for status, (marker, _) in _BAD_CELLS.items():
-        chosen = plane.cell_status == status
-        ax.plot(x[chosen], y[chosen], marker, color="black", markersize=3, fillstyle="none", zorder=3)
+    size = 3.2 if plane.cell_status.size > _MANY_CELLS else 5.0
+    for status, chosen in geometry.bad_cells(plane).items():
+        marker, _ = style.BAD_CELLS[status]
+        mark = style.BAD_MARK | {"markersize": size, "markeredgewidth": 1.0, "path_effects": style.HALO}
+        ax.plot(x[chosen], y[chosen], marker, linestyle="none", zorder=3, **mark)
 
 
-def _set_plane(ax: Axes, plane: ProfileResult) -> None:
+def set_plane(ax: Axes, plane: ProfileResult, *, n_ticks: int = 6) -> None:
+    """Scales, limits and labels of both axes."""
     for which, name in zip("xy", plane.over, strict=True):
-        style.set_axis(ax, which, plane.space, name)
+        style.set_axis(ax, which, plane.space, name, n_ticks=n_ticks)
         style.set_limits(ax, which, plane.space, name, geometry.view(plane, name))
 
 
-def map_legend(planes: list[ProfileResult]) -> list[Artist]:
+def draw_colour_bar(mesh: QuadMesh, axes: Sequence[Axes], plane: ProfileResult, shown: Window) -> Colorbar:
+    """Colour bar of one or more maps, with the drops that bound the regions."""
+    is_cut = shown.bottom > -plane.roi_threshold
+    bar = style.figure_of(axes[0]).colorbar(
+        mesh, ax=list(axes), label=style.DELTA_LABEL, extend="min" if is_cut else "neither", pad=0.02
+    )
+    looks = style.looks(shown.levels)
+    for level, depth in shown.depths.items():
+        if -depth > shown.bottom:
+            bar.ax.axhline(-depth, color="black", linestyle=looks[level].dashes, path_effects=style.HALO)
+    return bar
+
+
+def map_legend(planes: Sequence[ProfileResult], shown: Window | None = None) -> list[Artist]:
     """Legend entries for what occurs in some maps."""
-    levels = sorted({level for plane in planes for level in geometry.shown_levels(plane.roi_threshold, 2)})
+    of_all = f" of {shown.n_parameters} parameters" if shown and shown.n_parameters > _PLANE else ""
+    if shown is None:
+        levels = tuple(sorted({level for plane in planes for level in window(plane, 2).levels}))
+    else:
+        levels = shown.levels
     entries: list[Artist] = [
-        Line2D([], [], color="black", linestyle=style.DASHES[level], label=f"{100 * level:.0f} % region")
-        for level in levels
+        Line2D([], [], color="black", linestyle=look.dashes, label=f"{_region(level)}{of_all}")
+        for level, look in style.looks(levels).items()
     ]
     entries.append(Line2D([], [], markersize=11, label="best point", **style.STAR))
-    for status, (marker, text) in _BAD_CELLS.items():
-        if any((plane.cell_status == status).any() for plane in planes):
-            entries.append(
-                Line2D([], [], marker=marker, color="black", fillstyle="none", linestyle="", markersize=4, label=text)
-            )
-    if any(np.isnan(plane.log_likelihood_map).any() for plane in planes):
-        entries.append(Patch(facecolor=_BLANK, edgecolor="0.72", hatch="////", linewidth=0, label="not visited"))
+    for status, (marker, text) in style.BAD_CELLS.items():
+        if any(geometry.bad_cells(plane)[status].any() for plane in planes):
+            mark = style.BAD_MARK | {"markersize": 5, "markeredgewidth": 1.2}
+            entries.append(Line2D([], [], marker=marker, linestyle="none", label=text, **mark))
+    if any(geometry.has_gaps(plane) for plane in planes):
+        entries.append(Patch(**_GAP, label="not visited"))
     return entries
-
-
-def _set_bar_ticks(bar: Colorbar, domain: Domain) -> None:
-    listed = geometry.ticks(domain)
-    if listed is not None:
-        bar.set_ticks(listed[0].tolist(), labels=[style.safe_text(text) for text in listed[1]])
-    elif isinstance(domain, Integer):
-        bar.locator = MaxNLocator(8, integer=True)
-        bar.update_ticks()
-
-
-def _argmax_line(result: ProfileResult, nuisance: str, ax: Axes | None) -> Figure:
-    ax = style.axes_or_new(ax, 6.0, 3.6)
-    name = result.over[0]
-    domain = result.space[nuisance]
-    x, y = geometry.argmax_nodes(result, nuisance)
-    joined = domain.n_values is None and result.space[name].n_values is None
-    ax.plot(x, y, "o-" if joined else "o", color=style.LINE, markersize=3.2, linewidth=1.2)
-    ax.axvline(geometry.best_position(result, name), color="0.35", linewidth=1.0, linestyle=":", label="best point")
-    style.set_axis(ax, "x", result.space, name)
-    style.set_axis(ax, "y", result.space, nuisance)
-    style.set_limits(ax, "x", result.space, name, geometry.view(result, name))
-    limits = geometry.widened(domain, *geometry.argmax_range(result, nuisance))
-    style.set_limits(ax, "y", result.space, nuisance, limits)
-    ax.set_ylabel(f"{style.label(result.space, nuisance)} at the maximum")
-    style.legend_above(ax, ax.get_legend_handles_labels()[0])
-    return style.figure_of(ax)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,22 +12,25 @@ from wilks.core.errors import InvalidConfigurationError
 from wilks.plots import style
 from wilks.plots.corner import corner
 from wilks.plots.curves import profile_1d
+from wilks.plots.draws import is_search
 from wilks.plots.fits import determined, fit_corner, waterfall
 from wilks.plots.maps import profile_2d
 from wilks.plots.search import search
+from wilks.plots.volume import best_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import TypeIs
 
     from wilks.profiles.result import ProfileResult
+    from wilks.profiles.volume_result import VolumeResult
     from wilks.searchers.result import SearchResult
     from wilks.solvers.result import FitResult
 
-    Drawable: TypeAlias = ProfileResult | FitResult | SearchResult
+    Drawable: TypeAlias = ProfileResult | FitResult | SearchResult | VolumeResult
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | Path, *, dpi: float = style.DPI) -> Path:
     """Write a figure to a file that is either complete or not there, and return the path.
 
     Parameters
@@ -35,11 +39,13 @@ def save(figure: Figure, path: str | Path) -> Path:
         What a function of `wilks.plots` returned.
     path
         The ending says the format: png, pdf, svg, and others that matplotlib knows.
+    dpi
+        Dots per inch, also of the maps inside a pdf or svg.
 
     Raises
     ------
     InvalidConfigurationError
-        If the ending is not that of a known format.
+        If the ending is not that of a known format, or `dpi` is not positive.
     """
     path = Path(path)
     kind = path.suffix[1:].lower()
@@ -49,9 +55,11 @@ def save(figure: Figure, path: str | Path) -> Path:
             f"{path}: expected a file name that ends in one of {', '.join(sorted(known))}, "
             f"got {path.suffix or 'no ending'!r}"
         )
+    if not 0 < dpi < math.inf:
+        raise InvalidConfigurationError(f"dpi: expected a positive number of dots per inch, got {dpi!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format=kind, dpi=style.DPI)
+    figure.savefig(temporary, format=kind, dpi=dpi)
     temporary.replace(path)
     return path
 
@@ -60,11 +68,15 @@ def picture_html(result: Drawable) -> str:
     """Return the picture that suits a result best as HTML: one image with the data inside.
 
     For a profile its curve, map or corner; for a fit its ellipses, or its starts when no standard error is known; for a
-    search its course.
+    search its course, for volume sampling its samples. Empty when a profile found no finite log-likelihood.
     """
+    if _is_profile(result) and not result.best:
+        return ""
     text = "Covariance or optima of the fit"
-    if _is_search(result):
+    if is_search(result):
         text = f"Course of the search by {result.algorithm.partition('(')[0]}"
+    elif _is_volume(result):
+        text = f"Samples of the region of interest over {', '.join(result.space.free)}"
     elif _is_profile(result):
         text = f"Profile log-likelihood over {' and '.join(result.over)}"
     return image_html(picture(result), text)
@@ -72,8 +84,10 @@ def picture_html(result: Drawable) -> str:
 
 def picture(result: Drawable) -> Figure:
     """Return the picture that suits a result best."""
-    if _is_search(result):
+    if is_search(result):
         return search(result)
+    if _is_volume(result):
+        return best_picture(result)
     if not _is_profile(result):
         return fit_corner(result) if determined(result) else waterfall(result)
     if len(result.over) == 1:
@@ -86,9 +100,9 @@ def _is_profile(result: Drawable) -> TypeIs[ProfileResult]:
     return hasattr(result, "over")
 
 
-def _is_search(result: Drawable) -> TypeIs[SearchResult]:
-    """Told by its history."""
-    return hasattr(result, "history")
+def _is_volume(result: Drawable) -> TypeIs[VolumeResult]:
+    """Told by its band of log-likelihoods, likewise."""
+    return hasattr(result, "band")
 
 
 def image_html(figure: Figure, text: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,8 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
+from wilks.core.cells import CellStatus
+from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Integer, Real
 from wilks.plots import geometry
 
@@ -24,12 +27,23 @@ if TYPE_CHECKING:
 
     from wilks.core.space import Space
 
+    Dashes: TypeAlias = str | tuple[float, Sequence[float]]
+
 DELTA_LABEL = r"$\Delta\,\ln L = \ln L - \ln L_{\max}$"
 LINE = "#1f5a99"
 FILLS = {0.68: "#8fb8de", 0.95: "#d3e3f3"}
-DASHES: dict[float, str | tuple[float, Sequence[float]]] = {0.68: "-", 0.95: (0, (4, 2))}
+DASHES: dict[float, Dashes] = {0.68: "-", 0.95: (0, (4, 2))}
+_LOOKS: tuple[tuple[str, Dashes], ...] = (
+    (FILLS[0.68], DASHES[0.68]),
+    (FILLS[0.95], DASHES[0.95]),
+    ("#e6eff8", (0, (1, 1.4))),
+    ("#f2f7fb", (0, (6, 1.6, 1, 1.6))),
+)
 STAR: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black", "linestyle": "none"}
 FIT = "#c4501b"
+BAD_CELLS = {CellStatus.NOT_CONVERGED: ("x", "not converged"), CellStatus.FAILED: ("s", "no finite value")}
+"""Marker and words for the cells of a map that went wrong."""
+BAD_MARK: dict[str, Any] = {"color": FIT, "markersize": 6, "markeredgewidth": 1.5, "fillstyle": "none"}
 LIKELIHOOD_MAP = "viridis"
 ARGMAX_MAP = "cividis"
 DPI = 160
@@ -37,7 +51,28 @@ DPI = 160
 HALO = [withStroke(linewidth=3.2, foreground="white")]
 _WIDE_DECADES = 1.5
 _LONG_TICK_TEXT = 28
-_LEGEND_ROW, _LEGEND_MARK = 72, 5  # characters
+_LEGEND_ROW, _LEGEND_MARK = 14.5, 5  # characters per inch, and of the mark beside a text
+
+
+class Look(NamedTuple):
+    """How a confidence level is drawn."""
+
+    fill: str
+    dashes: Dashes
+
+
+def looks(levels: Sequence[float]) -> dict[float, Look]:
+    """How confidence levels are drawn, by their order from the innermost.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If there are more than can be told apart.
+    """
+    if len(levels) > len(_LOOKS):
+        listed = ", ".join(f"{level:g}" for level in levels)
+        raise InvalidConfigurationError(f"confidence: expected at most {len(_LOOKS)} levels, got {listed}")
+    return {level: Look(*look) for level, look in zip(sorted(levels), _LOOKS, strict=False)}
 
 
 class Picture(Figure):
@@ -68,13 +103,13 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def legend_above(ax: Axes, handles: Sequence[Artist]) -> None:
-    """Legend above the axes, where it hides nothing, in one row or in two."""
-    length = sum(len(str(handle.get_label())) + _LEGEND_MARK for handle in handles)
+    """Legend above the axes, where it hides nothing, in as many rows as it needs."""
+    width = ax.get_position().width * figure_of(ax).get_figwidth()
     ax.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
-        ncols=len(handles) if length <= _LEGEND_ROW else -(-len(handles) // 2),
+        ncols=_columns(handles, width),
         frameon=False,
         borderaxespad=0.2,
         columnspacing=1.2,
@@ -82,6 +117,20 @@ def legend_above(ax: Axes, handles: Sequence[Artist]) -> None:
         handletextpad=0.5,
         fontsize="small",
     )
+
+
+def legend_outside(ax: Axes, handles: Sequence[Artist]) -> None:
+    """Legend of a figure of several panels, above them all."""
+    figure = figure_of(ax)
+    n_columns = _columns(handles, figure.get_figwidth())
+    figure.legend(handles=list(handles), loc="outside upper left", ncols=n_columns, frameon=False, fontsize="small")
+
+
+def _columns(handles: Sequence[Artist], width: float) -> int:
+    """Columns of a legend that is not wider than so many inches."""
+    length = sum(len(str(handle.get_label())) + _LEGEND_MARK for handle in handles)
+    n_rows = min(len(handles), math.ceil(length / (_LEGEND_ROW * width)))
+    return math.ceil(len(handles) / max(n_rows, 1))
 
 
 def safe_text(text: str) -> str:

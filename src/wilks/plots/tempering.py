@@ -24,12 +24,14 @@ _MOST_RECORDS = 300
 _MOST_LABELLED = 16
 _MOST_WRITTEN = 12
 _FAINT = "0.72"
+_TINT = 0.2
 
 
 def swap_rates(result: SearchResult, ax: Axes | None = None) -> Figure:
     """Draw the mean probability of a swap between neighbouring rungs, rung 0 being the coldest.
 
-    Below the dashed line, at 0.2, neighbours hardly exchange.
+    Below the dashed line, at 0.2, neighbours hardly exchange; such a pair is tinted up to the line, so that a rate of
+    zero is seen too.
 
     Parameters
     ----------
@@ -51,13 +53,10 @@ def swap_rates(result: SearchResult, ax: Axes | None = None) -> Figure:
     rates = of_tempering(result, "swap_rates").swap_rates
     ax = style.axes_or_new(ax, 5.4, 3.2)
     x = np.arange(len(rates)) + 0.5
-    low = np.nan_to_num(rates, nan=1.0) < LOW_SWAP_RATE
-    ax.bar(x[~low], np.nan_to_num(rates[~low]), 0.7, color=style.FILLS[0.68], edgecolor=style.LINE)
-    ax.bar(x[low], rates[low], 0.7, color="white", edgecolor=style.FIT, hatch="////")
+    _draw_shares(ax, x, rates, low=rates < LOW_SWAP_RATE)
     for position in x[np.isnan(rates)]:
         ax.annotate("no attempt", (position, 0.03), ha="center", va="bottom", rotation=90, fontsize="small")
     ax.axhline(LOW_SWAP_RATE, color="0.35", linewidth=1.0, linestyle=style.DASHES[0.95], zorder=0.5)
-    _write_values(ax, x, rates)
     _set_shares(ax, "swap rate", len(rates) + 1)
     ax.set_xlabel("rungs, 0 is the coldest; a bar stands between two")
     return style.figure_of(ax)
@@ -83,15 +82,16 @@ def acceptance(result: SearchResult, ax: Axes | None = None) -> Figure:
     """
     shares = of_tempering(result, "acceptance").acceptance
     ax = style.axes_or_new(ax, 5.4, 3.2)
-    ax.bar(np.arange(len(shares)), np.nan_to_num(shares), 0.7, color=style.FILLS[0.68], edgecolor=style.LINE)
-    _write_values(ax, np.arange(len(shares)), shares)
+    _draw_shares(ax, np.arange(len(shares)), shares, low=np.zeros(len(shares), dtype=bool))
     _set_shares(ax, "accepted moves", len(shares))
     ax.set_xlabel("rung, 0 is the coldest")
     return style.figure_of(ax)
 
 
 def ladder(result: SearchResult, ax: Axes | None = None) -> Figure:
-    """Draw the temperatures of the rungs over the sweeps; a rung of infinite temperature is named at the top.
+    """Draw the temperatures of the rungs over the sweeps; one that is infinite is the dashed line at the top.
+
+    Ladders with other numbers of rungs, which a sampler tries first, are grey.
 
     Parameters
     ----------
@@ -112,20 +112,20 @@ def ladder(result: SearchResult, ax: Axes | None = None) -> Figure:
     ax = style.axes_or_new(ax, 5.4, 3.6)
     sweeps, temperatures = _ladders(tempering)
     usable = np.where(np.isfinite(temperatures) & (temperatures > 0), temperatures, np.nan)
-    top = len(tempering.ladder) - 1
+    lengths = (~np.isnan(temperatures)).sum(axis=1)
+    n_tried = int(np.flatnonzero(lengths != lengths[-1]).max(initial=-1)) + 1
+    for tried, *span in zip(usable[:n_tried], sweeps, sweeps[1:], strict=False):
+        ax.hlines(tried[np.isfinite(tried)], *span, color=_FAINT, linewidth=1.0)
     # A ladder that cools changes all the time; one whose cold end is fixed is kept until it is replaced.
     drawn = "steps-post" if np.ptp(temperatures[:, 0]) == 0 else "default"
-    for rung in range(usable.shape[1]):
-        shade, width = style.FIT if rung == 0 else style.LINE, 2.0 if rung in (0, top) else 1.0
-        ax.plot(sweeps, usable[:, rung], color=shade, linewidth=width, drawstyle=drawn)
-    if np.isfinite(usable).any():
-        _set_temperatures(ax, float(np.nanmin(usable)), float(np.nanmax(usable)))
-    for rung, text in {top: "hottest", 0: "coldest"}.items():
-        if np.isfinite(usable[-1, rung]) and top:
-            ax.text(1.01, usable[-1, rung], text, transform=ax.get_yaxis_transform(), va="center", fontsize="small")
-    if np.isinf(tempering.ladder).any():
-        ax.set_title(r"hottest rung: $T = \infty$", fontsize="small", loc="left")
-    _set_sweeps(ax, tempering.n_sweeps)
+    for rung in range(lengths[-1]):
+        shade, width = (style.FIT, 2.0) if rung == 0 else (style.LINE, 1.0)
+        ax.plot(sweeps[n_tried:], usable[n_tried:, rung], color=shade, linewidth=width, drawstyle=drawn)
+    _set_temperatures(ax, usable)
+    _name_ends(ax, tempering.ladder)
+    _set_sweeps(ax, sweeps[-1])
+    if n_tried:
+        ax.set_title("grey: ladders of other lengths, tried first", fontsize="small", loc="left")
     ax.set_ylabel("temperature")
     return style.figure_of(ax)
 
@@ -196,14 +196,15 @@ def _trips(tempering: TemperingDiagnostics, chosen: int) -> str:
 
 
 def _ladders(tempering: TemperingDiagnostics) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sweeps and temperatures of all ladders, the last one included."""
+    """Sweeps and temperatures of all ladders, up to the end of the last one."""
     sweeps, temperatures = tempering.ladder_history
     if not len(sweeps):  # never adapted
         return np.array([0.0, tempering.n_sweeps]), np.vstack([tempering.ladder] * 2)
     last = np.full((1, temperatures.shape[1]), np.nan)  # there were ladders with more rungs, perhaps
     last[0, : len(tempering.ladder)] = tempering.ladder
-    at = np.append(sweeps.astype(float), max(float(tempering.n_sweeps), float(sweeps[-1])))
-    return at, np.vstack([temperatures, last])
+    # A sampler, and nobody else, has an infinite temperature; it counts its sweeps anew with every ladder.
+    begun = sweeps[-1] if np.isinf(tempering.ladder[-1]) else 0
+    return np.append(sweeps.astype(float), float(begun + tempering.n_sweeps)), np.vstack([temperatures, last])
 
 
 def _rungs(trajectory: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -224,8 +225,12 @@ def _most_travelled(rungs: NDArray[np.int64]) -> int:
     return max(range(len(journeys)), key=lambda replica: journeys[replica])
 
 
-def _write_values(ax: Axes, positions: NDArray[Any], shares: NDArray[np.float64]) -> None:
-    """Write the numbers over their bars, as long as there is room."""
+def _draw_shares(ax: Axes, positions: NDArray[Any], shares: NDArray[np.float64], *, low: NDArray[np.bool_]) -> None:
+    """Draw a bar for every share, and its number as long as there is room; those that are too low are marked."""
+    heights = np.nan_to_num(shares)
+    ax.bar(positions[low], LOW_SWAP_RATE, 0.7, color=style.FIT, alpha=_TINT, zorder=0.4)
+    ax.bar(positions[low], heights[low], 0.7, color="white", edgecolor=style.FIT, hatch="////")
+    ax.bar(positions[~low], heights[~low], 0.7, color=style.FILLS[0.68], edgecolor=style.LINE)
     if len(shares) > _MOST_WRITTEN:
         return
     for position, share in zip(positions.tolist(), shares.tolist(), strict=True):
@@ -247,7 +252,7 @@ def _rung_locator(n_rungs: int) -> FixedLocator:
     return FixedLocator(range(0, n_rungs, -(-n_rungs // _MOST_LABELLED)))
 
 
-def _set_sweeps(ax: Axes, n_sweeps: int) -> None:
+def _set_sweeps(ax: Axes, n_sweeps: float) -> None:
     ax.set_xlim(0, max(n_sweeps, 1))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
@@ -255,9 +260,26 @@ def _set_sweeps(ax: Axes, n_sweeps: int) -> None:
     clean(ax)
 
 
-def _set_temperatures(ax: Axes, low: float, high: float) -> None:
+def _set_temperatures(ax: Axes, usable: NDArray[np.float64]) -> None:
+    if not np.isfinite(usable).any():
+        return
     ax.set_yscale("log")
-    ax.set_ylim(low / 1.8, high * 1.8)
+    ax.set_ylim(np.nanmin(usable) / 1.8, np.nanmax(usable) * 1.8)
     ax.yaxis.set_major_locator(LogLocator(numticks=7))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(LogFormatterSciNotation())
+
+
+def _name_ends(ax: Axes, temperatures: NDArray[np.float64]) -> None:
+    """Name the coldest rung and the hottest at the right; an infinite one is drawn here, at the top."""
+    if len(temperatures) == 1:
+        return
+    text: dict[str, Any] = {"va": "center", "fontsize": "small"}
+    for temperature, name in ((temperatures[0], "coldest"), (temperatures[-1], "hottest")):
+        if np.isinf(temperature):
+            ax.plot(
+                [0, 1], [1, 1], color=style.LINE, linestyle=style.DASHES[0.95], transform=ax.transAxes, clip_on=False
+            )
+            ax.text(1.01, 1.0, rf"{name}: $\infty$", transform=ax.transAxes, **text)
+        elif temperature > 0:
+            ax.text(1.01, temperature, name, transform=ax.get_yaxis_transform(), **text)

@@ -13,12 +13,14 @@ import numpy as np
 from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
-from wilks.problems.known import KnownProblem, NestedProfile, axes_of, largest_over_roots, shape_of
+from wilks.problems.known import KnownProblem, PairwiseProfile, as_given, axes_of, largest_over_roots, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from wilks.problems.known import Answer, Values
 
     Array = NDArray[np.float64]
 
@@ -39,10 +41,10 @@ def banana() -> KnownProblem:
     Examples
     --------
     >>> banana().profile(["x"], [[0.0, 2.0]]).tolist()
-    [-0.0, -0.5]
+    [0.0, -0.5]
     """
     problem = LikelihoodProblem(Space(x=Real(-6, 6), y=Real(-4, 20)), banana_log_likelihood, name="banana")
-    profile = NestedProfile(("x", "y"), _banana, (_banana_over_x, _banana_over_y))
+    profile = PairwiseProfile(("x", "y"), _banana, (_banana_over_x, _banana_over_y))
     return KnownProblem(problem, 0.0, ({"x": 0.0, "y": 0.0},), profile)
 
 
@@ -50,9 +52,9 @@ def _banana(x: Array, y: Array) -> Array:
     return -0.5 * (x / _BANANA_SPREAD) ** 2 - 0.5 * ((y - _BANANA_BEND * x**2) / _BANANA_WIDTH) ** 2
 
 
-def banana_log_likelihood(values: Mapping[str, float]) -> float:
+def banana_log_likelihood(values: Values) -> Answer:
     """Gaussian in x, and in the distance of y from a parabola."""
-    return float(_banana(np.asarray(values["x"]), np.asarray(values["y"])))
+    return as_given(_banana(np.asarray(values["x"]), np.asarray(values["y"])))
 
 
 def _banana_over_x(x: Array) -> Array:
@@ -101,10 +103,10 @@ def _double_well(x: Array, drop: float) -> Array:
     return -_ISLAND_DEPTH * (1 - u**2) ** 2 - drop * (1 - u) ** 2 * (2 + u) / 4
 
 
-def two_islands_log_likelihood(values: Mapping[str, float], *, drop: float) -> float:
+def two_islands_log_likelihood(values: Values, *, drop: float) -> Answer:
     """Log-likelihood of `two_islands`."""
     x, nuisance = np.asarray(values["x"]), np.asarray(values["nuisance"])
-    return float(_island_section(nuisance, x, drop=drop)) - 0.5 * values["y"] ** 2
+    return as_given(_island_section(nuisance, x, drop=drop) - 0.5 * np.asarray(values["y"]) ** 2)
 
 
 def two_islands_profile(names: Sequence[str], nodes: Sequence[ArrayLike], *, drop: float) -> Array:
@@ -161,7 +163,7 @@ def rippled(*, amplitude: float = 1.0, wavelength: float = 0.5) -> KnownProblem:
     Examples
     --------
     >>> rippled().profile(["x"], [[0.0, 2.0]]).tolist()
-    [-0.0, -2.0]
+    [0.0, -2.0]
     """
     problem = LikelihoodProblem(
         Space(x=Real(-4, 4), nuisance=Real(-6, 6)),
@@ -170,7 +172,7 @@ def rippled(*, amplitude: float = 1.0, wavelength: float = 0.5) -> KnownProblem:
     )
     surface = partial(_rippled, amplitude=amplitude, wavelength=wavelength)
     over_nuisance = partial(_rippled_over_nuisance, amplitude=amplitude, wavelength=wavelength)
-    profile = NestedProfile(("x", "nuisance"), surface, (_rippled_over_x, over_nuisance))
+    profile = PairwiseProfile(("x", "nuisance"), surface, (_rippled_over_x, over_nuisance))
     return KnownProblem(problem, 0.0, ({"x": 0.0, "nuisance": 0.0},), profile)
 
 
@@ -180,10 +182,10 @@ def _rippled(x: Array, nuisance: Array, *, amplitude: float, wavelength: float) 
     return -0.5 * x**2 - 0.5 * distance**2 - ripple
 
 
-def rippled_log_likelihood(values: Mapping[str, float], *, amplitude: float, wavelength: float) -> float:
+def rippled_log_likelihood(values: Values, *, amplitude: float, wavelength: float) -> Answer:
     """Log-likelihood of `rippled`."""
     x, nuisance = np.asarray(values["x"]), np.asarray(values["nuisance"])
-    return float(_rippled(x, nuisance, amplitude=amplitude, wavelength=wavelength))
+    return as_given(_rippled(x, nuisance, amplitude=amplitude, wavelength=wavelength))
 
 
 def _rippled_over_x(x: Array) -> Array:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from wilks.core.problem import LikelihoodProblem
+
+    Values = Mapping[str, Any]  # numbers, or arrays that broadcast
+    Answer = float | NDArray[np.float64]  # a number for numbers, an array for arrays
 
 
 class ExactProfile(Protocol):
@@ -32,7 +35,7 @@ class KnownProblem:
     Attributes
     ----------
     problem
-        What a verb is given.
+        What a verb is given. Its log-likelihood takes arrays of values too, which broadcast.
     maximum
         The largest log-likelihood in the box.
     maxima
@@ -60,6 +63,24 @@ class KnownProblem:
     def best(self) -> dict[str, float]:
         """One of the points that reach the maximum."""
         return dict(self.maxima[0])
+
+
+def names_of(dimension: int) -> tuple[str, ...]:
+    """``x0``, ``x1``, ..."""
+    return tuple(f"x{i}" for i in range(dimension))
+
+
+def columns_of(values: Values) -> NDArray[np.float64]:
+    """Values, numbers or arrays that broadcast, as one array whose first axis runs over the parameters."""
+    columns = tuple(values.values())
+    if any(isinstance(column, np.ndarray) for column in columns):
+        return np.stack(np.broadcast_arrays(*columns))
+    return np.array(columns)
+
+
+def as_given(answer: NDArray[np.float64]) -> Answer:
+    """Return an answer as an array if there is more than one, as a float otherwise."""
+    return answer if np.ndim(answer) else float(answer)
 
 
 def axes_of(names: Sequence[str], nodes: Sequence[ArrayLike], known: Sequence[str]) -> dict[int, NDArray[np.float64]]:
@@ -113,32 +134,36 @@ class SeparableProfile:
 
 
 @dataclass(frozen=True)
-class NestedProfile:
-    """Profile of a function of two parameters with a closed form for each one-dimensional profile.
+class PairwiseProfile:
+    """Profile of a sum over pairs of parameters, the first and the second, the third and the fourth, ...
 
     Attributes
     ----------
     names
-        The two parameters.
+        All parameters, in order.
     surface
-        The log-likelihood of both, vectorised.
+        The term of a pair, vectorised, with the maximum 0.
     curves
-        For each parameter, its profile, vectorised.
+        For each parameter of a pair, the profile of the term over it, vectorised.
     """
 
-    names: tuple[str, str]
+    names: tuple[str, ...]
     surface: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
     curves: tuple[
         Callable[[NDArray[np.float64]], NDArray[np.float64]], Callable[[NDArray[np.float64]], NDArray[np.float64]]
     ]
 
     def __call__(self, names: Sequence[str], nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
-        """Evaluate the surface, or one of the curves."""
+        """Sum the surfaces of the pairs that are profiled, and the curves where one of a pair is."""
         axes = axes_of(names, nodes, self.names)
-        if len(axes) == len(self.names):
-            return self.surface(axes[0], axes[1])
-        ((column, values),) = axes.items()
-        return self.curves[column](values)
+        total = np.zeros(shape_of(axes))
+        for first in range(0, len(self.names), 2):
+            if first in axes and first + 1 in axes:
+                total += self.surface(axes[first], axes[first + 1])
+            elif first in axes or first + 1 in axes:
+                which = 0 if first in axes else 1
+                total += self.curves[which](axes[first + which])
+        return total
 
 
 def largest_over_roots(

@@ -11,12 +11,14 @@ import numpy as np
 from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
-from wilks.problems.known import KnownProblem, axes_of, shape_of
+from wilks.problems.known import KnownProblem, axes_of, columns_of, names_of, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from wilks.problems.known import Answer, Values
 
 
 def gaussian(dimension: int = 3, *, correlation: float = 0.9, with_gradient: bool = False) -> KnownProblem:
@@ -65,12 +67,13 @@ def _precision(dimension: int, correlation: float) -> NDArray[np.float64]:
     return np.asarray(np.linalg.inv(correlation**distance), dtype=float)
 
 
-def quadratic_log_likelihood(
-    values: Mapping[str, float], *, precision: NDArray[np.float64], centre: NDArray[np.float64]
-) -> float:
+def quadratic_log_likelihood(values: Values, *, precision: NDArray[np.float64], centre: NDArray[np.float64]) -> Answer:
     """-(x - centre)' precision (x - centre) / 2, over all values in their order."""
-    offset = np.array(list(values.values())) - centre
-    return -0.5 * float(offset @ precision @ offset)
+    x = columns_of(values)
+    if x.ndim == 1:
+        return -0.5 * float((x - centre) @ precision @ (x - centre))
+    offset = np.moveaxis(x, 0, -1) - centre
+    return np.asarray(-0.5 * np.einsum("...i,ij,...j->...", offset, precision, offset))
 
 
 def quadratic_gradient(
@@ -139,7 +142,7 @@ def _quadratic(
     *,
     with_gradient: bool,
 ) -> KnownProblem:
-    names = tuple(f"x{i}" for i in range(len(centre)))
+    names = names_of(len(centre))
     problem = LikelihoodProblem(
         Space({each: Real(*limits) for each in names}),
         partial(quadratic_log_likelihood, precision=precision, centre=centre),

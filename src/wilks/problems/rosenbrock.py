@@ -17,12 +17,14 @@ import numpy as np
 from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
-from wilks.problems.known import KnownProblem, axes_of, shape_of
+from wilks.problems.known import KnownProblem, axes_of, names_of, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from wilks.problems.known import Answer, Values
 
 _LIMIT = 6.0
 _SCALE = 0.1
@@ -53,7 +55,7 @@ def rosenbrock(dimension: int = 4, *, with_gradient: bool = False) -> KnownProbl
     >>> known.profile(["x3"], [[1.0, 4.0]]).round(5).tolist()
     [-0.0, -0.12061]
     """
-    names = tuple(f"x{i}" for i in range(dimension))
+    names = names_of(dimension)
     problem = LikelihoodProblem(
         Space({name: Real(-_LIMIT, _LIMIT) for name in names}),
         rosenbrock_log_likelihood,
@@ -63,10 +65,11 @@ def rosenbrock(dimension: int = 4, *, with_gradient: bool = False) -> KnownProbl
     return KnownProblem(problem, 0.0, (dict.fromkeys(names, 1.0),), ChainProfile(names))
 
 
-def rosenbrock_log_likelihood(values: Mapping[str, float]) -> float:
+def rosenbrock_log_likelihood(values: Values) -> Answer:
     """Equation (1), over all values in their order."""
     steps = pairwise(values.values())
-    return -_SCALE * sum(100 * (after - before**2) ** 2 + (1 - before) ** 2 for before, after in steps)
+    total: Answer = -_SCALE * sum(100 * (after - before**2) ** 2 + (1 - before) ** 2 for before, after in steps)
+    return total
 
 
 def rosenbrock_gradient(values: Mapping[str, float]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Textbook functions with many optima, as log-likelihoods, with exact profiles.
+"""Textbook functions with many optima and exact profiles in closed form: Rastrigin, Levy, Himmelblau.
 
 Each is the negated function of the Virtual Library of Simulation Experiments (Surjanovic and Bingham), or twice
 Himmelblau's, in parameters ``x0``, ``x1``, ...; the maximum is 0.
@@ -15,12 +15,22 @@ import numpy as np
 from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
-from wilks.problems.known import KnownProblem, SeparableProfile, axes_of, largest_over_roots, shape_of
+from wilks.problems.known import (
+    KnownProblem,
+    PairwiseProfile,
+    SeparableProfile,
+    as_given,
+    columns_of,
+    largest_over_roots,
+    names_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from wilks.problems.known import Answer, Values
 
     Array = NDArray[np.float64]
 
@@ -29,20 +39,12 @@ _LEVY_LIMIT = 10.0
 _HIMMELBLAU_LIMIT = 6.0
 _HIMMELBLAU_SCALE = 0.05
 # Roots of Himmelblau's function, to the last digit.
-_HIMMELBLAU_ROOTS = (
+HIMMELBLAU_ROOTS = (
     (3.0, 2.0),
     (-2.805118086952745, 3.131312518250573),
     (-3.779310253377747, -3.283185991286170),
     (3.584428340330492, -1.848126526964404),
 )
-
-
-def _names(dimension: int) -> tuple[str, ...]:
-    return tuple(f"x{i}" for i in range(dimension))
-
-
-def _array(values: Mapping[str, float]) -> Array:
-    return np.array(list(values.values()))
 
 
 # Rastrigin: a grid of local maxima, of which only the middle one counts.
@@ -58,7 +60,7 @@ def rastrigin(dimension: int = 4, *, with_gradient: bool = False) -> KnownProble
     >>> rastrigin(2).profile(["x1"], [[0.0, 1.0]]).round(9).tolist()
     [0.0, -1.0]
     """
-    names = _names(dimension)
+    names = names_of(dimension)
     problem = LikelihoodProblem(
         Space({name: Real(-_RASTRIGIN_LIMIT, _RASTRIGIN_LIMIT) for name in names}),
         rastrigin_log_likelihood,
@@ -74,43 +76,61 @@ def _rastrigin_term(x: Array) -> Array:
     return term
 
 
-def rastrigin_log_likelihood(values: Mapping[str, float]) -> float:
+def rastrigin_log_likelihood(values: Values) -> Answer:
     """Sum over all values."""
-    return float(_rastrigin_term(_array(values)).sum())
+    return as_given(_rastrigin_term(columns_of(values)).sum(axis=0))
 
 
 def rastrigin_gradient(values: Mapping[str, float]) -> Array:
     """Gradient of `rastrigin_log_likelihood`."""
-    x = _array(values)
+    x = columns_of(values)
     return -(2 * x + 20 * np.pi * np.sin(2 * np.pi * x))
 
 
 # Levy: ripples of unequal size on a bowl.
 
 
-def levy_4d(*, with_gradient: bool = False) -> KnownProblem:
-    r"""Levy's function on [-10, 10]^4: a bowl with ripples, and a flank along which the best point jumps.
+def levy(dimension: int = 4, *, with_gradient: bool = False) -> KnownProblem:
+    r"""Levy's function on [-10, 10]^n: a bowl with ripples, and a flank along which the best point jumps.
 
     With w_i = 1 + (x_i - 1) / 4,
 
     .. math::
-        -\log L = \sin^2 \pi w_1 + \sum_{i=1}^{3} (w_i - 1)^2 [1 + 10 \sin^2(\pi w_i + 1)]
-                  + (w_4 - 1)^2 [1 + \sin^2 2 \pi w_4]
+        -\log L = \sin^2 \pi w_1 + \sum_{i=1}^{n-1} (w_i - 1)^2 [1 + 10 \sin^2(\pi w_i + 1)]
+                  + (w_n - 1)^2 [1 + \sin^2 2 \pi w_n]
+
+    Every term holds one parameter, so the function is a sum of functions of one parameter.
 
     Examples
     --------
-    >>> levy_4d().profile(["x3"], [[1.0, 5.0]]).round(9).tolist()
-    [-0.0, -1.0]
+    >>> levy(2).profile(["x1"], [[1.0, 5.0]]).round(9).tolist()
+    [0.0, -1.0]
     """
-    names = _names(4)
+    names = names_of(dimension)
     problem = LikelihoodProblem(
         Space({name: Real(-_LEVY_LIMIT, _LEVY_LIMIT) for name in names}),
         levy_log_likelihood,
         gradient=levy_gradient if with_gradient else None,
-        name="levy_4d",
+        name=f"levy_{dimension}d",
     )
-    profile = SeparableProfile(names, (_levy_first, _levy_middle, _levy_middle, _levy_last))
-    return KnownProblem(problem, 0.0, (dict.fromkeys(names, 1.0),), profile)
+    only = (_levy_only,) if dimension == 1 else (_levy_first, *[_levy_middle] * (dimension - 2), _levy_last)
+    return KnownProblem(problem, 0.0, (dict.fromkeys(names, 1.0),), SeparableProfile(names, only))
+
+
+def levy_4d(*, with_gradient: bool = False) -> KnownProblem:
+    """Levy's function in four parameters, as in `levy`.
+
+    Examples
+    --------
+    >>> levy_4d().profile(["x3"], [[1.0, 5.0]]).round(9).tolist()
+    [0.0, -1.0]
+    """
+    return levy(4, with_gradient=with_gradient)
+
+
+def _levy_only(x: Array) -> Array:
+    term: Array = _levy_last(x) - np.sin(np.pi * (x + 3) / 4) ** 2
+    return term
 
 
 def _levy_first(x: Array) -> Array:
@@ -130,20 +150,22 @@ def _levy_last(x: Array) -> Array:
     return term
 
 
-def levy_log_likelihood(values: Mapping[str, float]) -> float:
+def levy_log_likelihood(values: Values) -> Answer:
     """Levy's function, negated, over all values in their order."""
-    x = _array(values)
-    return float(_levy_first(x[0]) + _levy_middle(x[1:-1]).sum() + _levy_last(x[-1]))
+    x = columns_of(values)
+    if len(x) == 1:
+        return as_given(_levy_only(x[0]))
+    return as_given(_levy_first(x[0]) + _levy_middle(x[1:-1]).sum(axis=0) + _levy_last(x[-1]))
 
 
 def levy_gradient(values: Mapping[str, float]) -> Array:
     """Gradient of `levy_log_likelihood`."""
-    w = (_array(values) + 3) / 4
+    w = (columns_of(values) + 3) / 4
     ripple = 1 + 10 * np.sin(np.pi * w + 1) ** 2
     slope = 2 * (w - 1) * ripple + (w - 1) ** 2 * 10 * np.pi * np.sin(2 * (np.pi * w + 1))
-    slope[0] += np.pi * np.sin(2 * np.pi * w[0])
     end, phase = w[-1] - 1, 2 * np.pi * w[-1]
     slope[-1] = 2 * end * (1 + np.sin(phase) ** 2) + end**2 * 2 * np.pi * np.sin(2 * phase)
+    slope[0] += np.pi * np.sin(2 * np.pi * w[0])
     gradient: Array = -slope / 4
     return gradient
 
@@ -161,7 +183,7 @@ def himmelblau_4d(*, with_gradient: bool = False) -> KnownProblem:
     >>> himmelblau_4d().profile(["x0", "x1"], [[3.0], [2.0, 3.0]]).tolist()
     [[0.0, -1.3]]
     """
-    names = _names(4)
+    names = names_of(4)
     problem = LikelihoodProblem(
         Space({name: Real(-_HIMMELBLAU_LIMIT, _HIMMELBLAU_LIMIT) for name in names}),
         himmelblau_log_likelihood,
@@ -169,30 +191,36 @@ def himmelblau_4d(*, with_gradient: bool = False) -> KnownProblem:
         name="himmelblau_4d",
     )
     maxima = tuple(
-        dict(zip(names, (*first, *second), strict=True)) for first, second in product(_HIMMELBLAU_ROOTS, repeat=2)
+        dict(zip(names, (*first, *second), strict=True)) for first, second in product(HIMMELBLAU_ROOTS, repeat=2)
     )
-    return KnownProblem(problem, 0.0, maxima, himmelblau_profile)
+    curves = (partial(_himmelblau_curve, which=0), partial(_himmelblau_curve, which=1))
+    return KnownProblem(problem, 0.0, maxima, PairwiseProfile(names, _himmelblau_term, curves))
 
 
-def _himmelblau(x: Array, y: Array) -> Array:
+def himmelblau(x: Array, y: Array) -> Array:
+    """Himmelblau's function; it is 0 at `HIMMELBLAU_ROOTS` and positive elsewhere."""
     return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
 
 
-def himmelblau_log_likelihood(values: Mapping[str, float]) -> float:
+def _himmelblau_term(x: Array, y: Array) -> Array:
+    return -_HIMMELBLAU_SCALE * himmelblau(x, y)
+
+
+def himmelblau_log_likelihood(values: Values) -> Answer:
     """Two copies of Himmelblau's function."""
-    x = _array(values)
-    return -_HIMMELBLAU_SCALE * float(_himmelblau(x[::2], x[1::2]).sum())
+    x = columns_of(values)
+    return as_given(-_HIMMELBLAU_SCALE * himmelblau(x[::2], x[1::2]).sum(axis=0))
 
 
 def himmelblau_gradient(values: Mapping[str, float]) -> Array:
     """Gradient of `himmelblau_log_likelihood`."""
-    x, y = _array(values).reshape(-1, 2).T
+    x, y = columns_of(values).reshape(-1, 2).T
     first, second = x**2 + y - 11, x + y**2 - 7
     return -_HIMMELBLAU_SCALE * np.column_stack((4 * x * first + 2 * second, 2 * first + 4 * y * second)).ravel()
 
 
-def _himmelblau_section(fixed: Array, free: Array, *, which: int) -> Array:
-    return -_himmelblau(fixed, free) if which == 0 else -_himmelblau(free, fixed)
+def _himmelblau_section(free: Array, fixed: Array, *, which: int) -> Array:
+    return _himmelblau_term(fixed, free) if which == 0 else _himmelblau_term(free, fixed)
 
 
 def _himmelblau_curve(fixed: Array, *, which: int) -> Array:
@@ -201,22 +229,9 @@ def _himmelblau_curve(fixed: Array, *, which: int) -> Array:
     for index, value in np.ndenumerate(fixed):
         linear, constant = (value - 7, value**2 - 11) if which == 0 else (value - 11, value**2 - 7)
         best[index] = largest_over_roots(
-            partial(_himmelblau_section, np.asarray(value), which=which),
+            partial(_himmelblau_section, fixed=np.asarray(value), which=which),
             (4.0, 0.0, 4 * linear + 2, 2 * constant),
             -_HIMMELBLAU_LIMIT,
             _HIMMELBLAU_LIMIT,
         )
     return best
-
-
-def himmelblau_profile(names: Sequence[str], nodes: Sequence[ArrayLike]) -> Array:
-    """Exact profile: the copies are independent, and each has a cubic equation for a coordinate that is free."""
-    axes = axes_of(names, nodes, _names(4))
-    total = np.zeros(shape_of(axes))
-    for first in (0, 2):
-        if first in axes and first + 1 in axes:
-            total -= _himmelblau(axes[first], axes[first + 1])
-        elif first in axes or first + 1 in axes:
-            which = 0 if first in axes else 1
-            total += _himmelblau_curve(axes[first + which], which=which)
-    return _HIMMELBLAU_SCALE * total

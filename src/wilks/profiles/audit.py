@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.evaluation.scans import line_peaks, line_points
 from wilks.profiles.result import Audit
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class AuditLedger:
         infinity when that found nothing.
     n_evaluations
         Points evaluated by the audit itself.
+    ended
+        Searches that were made ahead: cell -> its job.
     """
 
     wanted: int
@@ -54,6 +57,7 @@ class AuditLedger:
     before: list[float] = field(default_factory=list)
     found: list[float] = field(default_factory=list)
     n_evaluations: int = 0
+    ended: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,37 +86,15 @@ class CellSearch:
 
     def scan_points(self) -> NDArray[np.float64]:
         """Every coordinate in turn through the best point, at evenly spaced values; shape (m * 31, m)."""
-        m = len(self.best)
-        points = np.repeat(self.best[None, :], m * SCAN, axis=0)
-        positions = (np.arange(SCAN) + 0.5) / SCAN
-        for i in range(m):
-            points[i * SCAN : (i + 1) * SCAN, i] = positions
-        return points
+        return line_points(self.best, SCAN)
 
     def take_scan(self, points: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Choose the starts of the next round: the best local maxima of the scans."""
-        peaks: list[tuple[float, int]] = []
-        for i in range(len(self.best)):
-            part = np.concatenate([[-np.inf], values[i * SCAN : (i + 1) * SCAN], [-np.inf]])
-            own = int(self.best[i] * SCAN)
-            for k in range(SCAN):
-                is_peak = np.isfinite(part[k + 1]) and part[k + 1] >= part[k] and part[k + 1] >= part[k + 2]
-                if is_peak and abs(k - own) > 1:
-                    peaks.append((-float(part[k + 1]), i * SCAN + k))
-        self.starts = [points[at] for _, at in sorted(peaks)[:_FROM_SCAN]]
+        self.starts = [points[at] for at in line_peaks(self.best, values, SCAN)[:_FROM_SCAN]]
 
     def wants_scan(self) -> bool:
         """Is another round worth it: is the best point new since the last scan?"""
         return self.rounds < _ROUNDS and math.isfinite(self.value) and self.value > self.scanned + TOLERANCE / 10
-
-
-def draw_cells(
-    generator: np.random.Generator, candidates: NDArray[np.int64], done: list[int], wanted: int
-) -> list[int]:
-    """Draw cells uniformly from the region, without those that were audited already."""
-    left = np.setdiff1d(candidates, np.array(done, dtype=np.int64))
-    n = min(max(0, wanted - len(done)), len(left))
-    return [int(cell) for cell in generator.permutation(left)[:n]]
 
 
 def upper_limit(n_improved: int, n_cells: int, power: float) -> float:
@@ -151,4 +133,6 @@ def summarise(ledger: AuditLedger, best_values: NDArray[np.float64], shape: tupl
         power=power,
         tolerance=TOLERANCE,
         n_evaluations=ledger.n_evaluations,
+        before=before,
+        found=found,
     )

@@ -1,4 +1,4 @@
-"""How branches of optima go through a map: where one begins, and whether two run side by side."""
+"""How branches of optima go through a map: where one begins, whether two run side by side, which are given up."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wilks.profiles.state import MapState, Optimum
+    from wilks.profiles.state import Job, MapState, Optimum
 
 _PATIENCE = 1000
 _TIE, _PACE_NOISE = 1e-4, 3e-5
+_SAME_HEIGHT = 0.1  # of the accuracy
+_OPTIMISM = 3.0
 
 
 def runs_parallel(state: MapState, row: int, cell: int) -> bool:
@@ -40,7 +42,7 @@ def runs_parallel(state: MapState, row: int, cell: int) -> bool:
 def _pace(state: MapState, cell: int, labels: tuple[int, int], gap: float) -> float:
     """Largest change of the distance between two branches from `cell` to a neighbour; infinite if unknown."""
     records, paces = state.records, []
-    for near in state.grid.neighbours(cell):
+    for near in state.neighbours(cell):
         one, two = (records.row_of(near, label) for label in labels)
         if one is not None and two is not None:
             paces.append(abs(float(records.values[two] - records.values[one]) - gap))
@@ -60,3 +62,29 @@ def tangent_of(state: MapState, optimum: Optimum) -> tuple[NDArray[np.float64], 
         cross = optimum.curvature[np.ix_(inner, [at for _, at in axes])]
         tangent[:, [k for k, _ in axes]] = -np.linalg.solve(block, cross)
     return tangent, block
+
+
+def comes_to_known(state: MapState, job: Job) -> bool:
+    """Is the next trial point a solution that the cell has already? Then the two are one branch."""
+    ascent = job.ascent
+    if job.cell < 0 or ascent.stage != "trial":
+        return False
+    row = state.records.alike(job.cell, ascent.points[0])
+    if row is None or state.records.values[row] < ascent.value:
+        return False
+    state.records.unite(job.label, int(state.records.labels[row]))
+    return True
+
+
+def is_tie(state: MapState, job: Job, accuracy: float) -> bool:
+    """Does an offered argmax give just what the cell has? Then it is a branch exactly as high as its best."""
+    return bool(abs(job.ascent.value - state.best_values[job.cell]) < _SAME_HEIGHT * accuracy)
+
+
+def is_hopeless(state: MapState, job: Job) -> bool:
+    """Does the first step promise an end that lies further below the best branch than branches are followed?"""
+    ascent = job.ascent
+    if job.cell < 0 or ascent.stage != "trial" or ascent.iteration != 1 or not job.informed:
+        return False
+    promised = ascent.value + _OPTIMISM * ascent.promise
+    return bool(promised < state.best_values[job.cell] - state.margin)  # False where nothing is known

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
-from wilks.core.parameter import Categorical
+from wilks.core.parameter import Categorical, Real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,21 @@ if TYPE_CHECKING:
 
     from wilks.core.space import Space
 
-_DEFAULT_NODES = {1: 61, 2: 41}
+_DEFAULT_NODES = {2: 41}
 _DEFAULT_MORE = 15
+_PATH_NODES = 8193  # one and a power of two
+_FEWEST_STEPS = 4  # of the lattice on an axis
+
+
+def power_of_two(limit: float) -> int:
+    """Largest power of two up to a limit, at least 1.
+
+    Examples
+    --------
+    >>> power_of_two(7.9), power_of_two(0.3)
+    (4, 1)
+    """
+    return 1 if limit < 1 else 1 << int(np.log2(limit))
 
 
 @dataclass
@@ -37,12 +50,15 @@ class ProfileGrid:
         The same in the unit interval.
     unordered
         Axes without an order (categorical): there every cell is a neighbour of every other.
+    adaptive
+        Are the nodes only places where the profile may be evaluated, so that most of them stay empty?
     """
 
     names: tuple[str, ...]
     nodes: tuple[NDArray[np.float64], ...]
     units: tuple[NDArray[np.float64], ...]
     unordered: tuple[bool, ...]
+    adaptive: bool = False
     _indices: NDArray[np.int64] | None = field(default=None, repr=False, metadata={"saved": False})
     _positions: NDArray[np.float64] | None = field(default=None, repr=False, metadata={"saved": False})
     _near: dict[tuple[int, ...], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
@@ -85,33 +101,48 @@ class ProfileGrid:
         row: NDArray[np.float64] = self.positions[cell]
         return row
 
-    def nearest(self, unit: NDArray[np.float64]) -> int:
-        """Cell nearest to a point of the unit box of the profiled parameters."""
-        index = [int(np.argmin(np.abs(axis - x))) for axis, x in zip(self.units, unit, strict=True)]
+    def strides(self, spacing: int) -> tuple[int, ...]:
+        """Spacing of the lattice on every axis: 1 where there is no order, less where an axis is short."""
+        return tuple(
+            1 if unordered else min(spacing, power_of_two((size - 1) / _FEWEST_STEPS))
+            for size, unordered in zip(self.shape, self.unordered, strict=True)
+        )
+
+    def lattice(self, spacing: int) -> tuple[NDArray[np.int64], ...]:
+        """Positions of the lattice's nodes on every axis: the first, and so on in steps."""
+        return tuple(np.arange(0, size, s) for size, s in zip(self.shape, self.strides(spacing), strict=True))
+
+    def nearest(self, unit: NDArray[np.float64], spacing: int = 1) -> int:
+        """Cell of the lattice nearest to a point of the unit box of the profiled parameters."""
+        index = [
+            int(at[np.argmin(np.abs(axis[at] - x))])
+            for axis, at, x in zip(self.units, self.lattice(spacing), unit, strict=True)
+        ]
         return int(np.ravel_multi_index(index, self.shape))
 
-    def around_point(self, unit: NDArray[np.float64]) -> list[int]:
-        """Cells at the corners of the box of nodes that a point lies in, the nearest first."""
+    def around_point(self, unit: NDArray[np.float64], spacing: int = 1) -> list[int]:
+        """Cells at the corners of the box of lattice nodes that a point lies in, the nearest first."""
         choices = []
-        for axis, x, unordered in zip(self.units, unit.tolist(), self.unordered, strict=True):
-            nearest = int(np.argmin(np.abs(axis - x)))
-            other = nearest + (1 if x > axis[nearest] else -1)
-            inside = 0 <= other < len(axis) and x != axis[nearest] and not unordered
-            choices.append([nearest, other] if inside else [nearest])
+        places = zip(self.units, self.lattice(spacing), unit.tolist(), self.unordered, strict=True)
+        for axis, at, x, unordered in places:
+            nearest = int(np.argmin(np.abs(axis[at] - x)))
+            other = nearest + (1 if x > axis[at[nearest]] else -1)
+            inside = 0 <= other < len(at) and x != axis[at[nearest]] and not unordered
+            choices.append([int(at[nearest]), int(at[other])] if inside else [int(at[nearest])])
         return [int(np.ravel_multi_index(index, self.shape)) for index in itertools.product(*choices)]
 
-    def neighbours(self, cell: int, *, diagonal: bool = False) -> list[int]:
-        """Cells that share a face with this one; with `diagonal`, also those that share an edge or a corner."""
-        key = (cell, int(diagonal))
+    def neighbours(self, cell: int, spacing: int = 1, *, diagonal: bool = False) -> list[int]:
+        """Cells of the lattice next to this one along an axis; with `diagonal`, also at the corners."""
+        key = (cell, spacing, -1 - int(diagonal))
         if key not in self._near:
-            self._near[key] = self._find_neighbours(cell, diagonal=diagonal)
+            self._near[key] = self._find_neighbours(cell, spacing, diagonal=diagonal)
         return self._near[key]
 
-    def _find_neighbours(self, cell: int, *, diagonal: bool) -> list[int]:
+    def _find_neighbours(self, cell: int, spacing: int, *, diagonal: bool) -> list[int]:
         index = self.index(cell)
         choices = []
-        for i, size, unordered in zip(index, self.shape, self.unordered, strict=True):
-            others = [j for j in range(size) if j != i] if unordered else [j for j in (i - 1, i + 1) if 0 <= j < size]
+        for i, size, unordered, s in zip(index, self.shape, self.unordered, self.strides(spacing), strict=True):
+            others = [j for j in range(size) if j != i] if unordered else [j for j in (i - s, i + s) if 0 <= j < size]
             choices.append([i, *others])
         if diagonal:
             found = list(itertools.product(*choices))[1:]
@@ -121,16 +152,17 @@ class ProfileGrid:
             ]
         return [int(np.ravel_multi_index(other, self.shape)) for other in found]
 
-    def around(self, cell: int, reach: int, step: int = 1) -> list[int]:
-        """Cells at most `reach` away on every axis, in steps of `step`, but for the cell itself.
+    def around(self, cell: int, reach: int, spacing: int = 1) -> list[int]:
+        """Cells of the lattice at most `reach` steps away on every axis, but for the cell itself.
 
         On an unordered axis only cells with the same value.
         """
-        key = (cell, reach, step)
+        key = (cell, spacing, reach)
         if key not in self._near:
-            found, shape = [0], self.shape
-            for i, size, unordered in zip(self.index(cell), shape, self.unordered, strict=True):
-                near = [i] if unordered else [j for j in range(i - reach, i + reach + 1, step) if 0 <= j < size]
+            found, strides = [0], self.strides(spacing)
+            for i, size, unordered, s in zip(self.index(cell), self.shape, self.unordered, strides, strict=True):
+                reached = [i] if unordered else range(i - reach * s, i + reach * s + 1, s)
+                near = [j for j in reached if 0 <= j < size]
                 found = [before * size + j for before in found for j in near]
             found.remove(cell)
             self._near[key] = found
@@ -150,7 +182,8 @@ def make_grid(
         Names of the profiled parameters.
     grid
         For each of them a number of nodes (from end to end of its interval, evenly on its scale) or the nodes
-        themselves; a discrete parameter has its values as nodes when nothing is given.
+        themselves; a discrete parameter has its values as nodes when nothing is given, and along a single real one
+        the path is followed with steps of its own.
 
     Raises
     ------
@@ -166,12 +199,16 @@ def make_grid(
             f"over: {', '.join(map(repr, unknown))} is no free parameter; they are {', '.join(space.free)}"
         )
     wanted = _by_name(names, grid)
+    adaptive = grid is None and len(names) == 1 and isinstance(space[names[0]], Real)
+    if adaptive:
+        wanted[names[0]] = _PATH_NODES
     nodes, units = [], []
     for name in names:
         axis = _nodes(space, name, wanted.get(name), len(names))
         nodes.append(axis)
         units.append(space[name].to_unit(axis))
-    return ProfileGrid(names, tuple(nodes), tuple(units), tuple(isinstance(space[n], Categorical) for n in names))
+    unordered = tuple(isinstance(space[name], Categorical) for name in names)
+    return ProfileGrid(names, tuple(nodes), tuple(units), unordered, adaptive)
 
 
 def _by_name(

@@ -42,12 +42,12 @@ def predict(
     cell: int,
     parent: int,
     tangent: NDArray[np.float64],
+    spacing: int = 1,
 ) -> Prediction:
     """Predict the solution of `cell` on the branch of row `parent`; `tangent` is D, shape (m, number of axes)."""
-    label = int(records.labels[parent])
-    rows = _neighbours(grid, records, cell, parent, label)
+    rows = _neighbours(grid, records, cell, parent, spacing)
     cells = records.cells[rows]
-    offsets = grid.indices[cells] - grid.indices[cell]
+    offsets = (grid.indices[cells] - grid.indices[cell]) / np.array(grid.strides(spacing))
     units = grid.positions[cells] - grid.positions[cell]
     arguments = records.arguments[rows] - units @ tangent.T  # carried to this cell along the tangent
     nearest = rows[int(np.argmin((offsets**2).sum(axis=1)))]
@@ -65,9 +65,9 @@ def predict(
     return Prediction(argument, value, abs(float((quadratic - linear) @ values)), nearest)
 
 
-def _neighbours(grid: ProfileGrid, records: Records, cell: int, parent: int, label: int) -> list[int]:
+def _neighbours(grid: ProfileGrid, records: Records, cell: int, parent: int, spacing: int) -> list[int]:
     reach = _REACH.get(len(grid.nodes), 1)
-    rows = records.branch_rows(grid.around(cell, reach), label)
+    rows = records.branch_rows(grid.around(cell, reach, spacing), int(records.labels[parent]))
     return [parent, *(row for row in rows if row != parent)]
 
 
@@ -78,7 +78,7 @@ def _n_terms(axes: int, degree: int) -> int:
 @lru_cache(maxsize=20_000)  # in a flood the same patterns of neighbours come again and again
 def _coefficients(offsets: bytes, axes: int, degree: int) -> NDArray[np.float64]:
     """Coefficients c of the neighbours, so that c @ targets is the weighted polynomial's value at the origin."""
-    steps = np.frombuffer(offsets, dtype=np.int64).reshape(-1, axes).astype(float)
+    steps = np.frombuffer(offsets).reshape(-1, axes)
     weights = np.sqrt(1.0 / ((steps**2).sum(axis=1) + 0.3))
     columns = [np.ones(len(steps)), *steps.T]
     if degree == 2:

@@ -44,6 +44,13 @@ class Records:
         Steps from cell to cell since the curvature was measured.
     converged
         Did the optimisation of the row reach its tolerance?
+    anchors
+        Was the gradient over the nuisance coordinates looked at, or was a prediction accepted after one evaluation?
+    spacings
+        Spacing of the lattice on which the row was found.
+    aims, estimates
+        Where the argmax is expected and how high, after the last Newton step that was not taken: for predictions
+        only, shapes (rows, m) and (rows,).
     parents
         Union-find over the branch labels.
     """
@@ -57,9 +64,14 @@ class Records:
     curvatures: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 0)))
     ages: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     converged: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    anchors: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    spacings: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    aims: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    estimates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     parents: list[int] = field(default_factory=list)
     _rows_of: dict[int, list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
     _labels_of_rows: list[int] = field(default_factory=list, repr=False, metadata={"saved": False})
+    _cells_of_root: dict[int, set[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
 
     def new_label(self) -> int:
         """Return the label of a branch that is not yet known."""
@@ -73,9 +85,28 @@ class Records:
         return label
 
     def unite(self, one: int, other: int) -> None:
-        """Two labels turned out to be one branch."""
+        """Two labels turned out to be one branch.
+
+        They stay two when both have a solution in some cell: branches that meet in a fold and go on side by side.
+        """
         one, other = self.root(one), self.root(other)
-        self.parents[max(one, other)] = min(one, other)
+        if one == other or not self._cells_of(one).isdisjoint(self._cells_of(other)):
+            return
+        kept, gone = min(one, other), max(one, other)
+        self.parents[gone] = kept
+        self._cells_of_root[kept] = self._cells_of(kept) | self._cells_of_root.pop(gone)
+
+    def _cells_of(self, root: int) -> set[int]:
+        """Cells in which a branch has a solution."""
+        if not self._rows_of:
+            self._index_rows()
+        return self._cells_of_root.setdefault(root, set())
+
+    def roots(self) -> NDArray[np.int64]:
+        """The label under which the branch of each row goes, shape (n,)."""
+        every = np.array([self.root(label) for label in range(len(self.parents))], dtype=np.int64)
+        found: NDArray[np.int64] = every[self.labels[: self.n]]
+        return found
 
     def rows(self, cell: int) -> list[int]:
         """Rows of a cell."""
@@ -88,6 +119,7 @@ class Records:
         self._labels_of_rows = self.labels[: self.n].tolist()
         for row, known in enumerate(self.cells[: self.n].tolist()):
             self._rows_of.setdefault(known, []).append(row)
+            self._cells_of_root.setdefault(self.root(self._labels_of_rows[row]), set()).add(known)
 
     def row_of(self, cell: int, label: int) -> int | None:
         """Row of a branch in a cell."""
@@ -128,6 +160,7 @@ class Records:
         self.put(row, solution)
         self._rows_of.setdefault(cell, []).append(row)
         self._labels_of_rows.append(label)
+        self._cells_of_root.setdefault(self.root(label), set()).add(cell)
         return row
 
     def put(self, row: int, solution: Solution) -> None:
@@ -137,6 +170,9 @@ class Records:
         self.curvatures[row] = solution.curvature
         self.ages[row] = solution.age
         self.converged[row] = solution.converged
+        self.anchors[row], self.spacings[row] = solution.anchor, solution.spacing
+        self.aims[row] = solution.argument if solution.aim is None else solution.aim
+        self.estimates[row] = solution.value + solution.promise
 
     def _grow(self) -> None:
         size = max(64, 2 * len(self.cells))
@@ -148,6 +184,10 @@ class Records:
             ("curvatures", (self.m, self.m)),
             ("ages", ()),
             ("converged", ()),
+            ("anchors", ()),
+            ("spacings", ()),
+            ("aims", (self.m,)),
+            ("estimates", ()),
         ):
             old = getattr(self, name)
             new = np.zeros((size, *shape), dtype=old.dtype)
@@ -157,10 +197,26 @@ class Records:
 
 @dataclass
 class Solution:
-    """The end of one ascent in a cell."""
+    """The end of one ascent in a cell; `aim` and `promise` are the Newton step that was not taken and its gain."""
 
     value: float
     argument: NDArray[np.float64]
     curvature: NDArray[np.float64]
     age: int
     converged: bool
+    spacing: int = 1
+    anchor: bool = True
+    aim: NDArray[np.float64] | None = None
+    promise: float = 0.0
+
+
+def last_step(
+    u: NDArray[np.float64], gradient: NDArray[np.float64], curvature: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Newton step from the end of an ascent and its gain; coordinates that are pushed against a bound stay."""
+    free = ~(((u <= 0.0) & (gradient < 0)) | ((u >= 1.0) & (gradient > 0)))
+    if not free.any() or not np.isfinite(gradient).all():
+        return u, 0.0
+    step = np.zeros(len(u))
+    step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+    return u + step, 0.5 * float(gradient @ step)

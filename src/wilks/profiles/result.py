@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +14,16 @@ from wilks.core.result import Result
 from wilks.core.table import Table, show
 from wilks.core.wilks_theorem import wilks_depth
 from wilks.profiles import regions
+from wilks.store import maps
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from wilks.profiles.handover import Solutions
+    from wilks.profiles.state import Optimum
 
 
 _FEWEST = 5
@@ -46,6 +53,8 @@ class Audit:
         A cell counts as wrong when its log-likelihood is too low by more than this.
     n_evaluations
         Cost of the audit.
+    before, found
+        Log-likelihood in the map before the audit, and what the audit found, shape (n_cells,).
     """
 
     cells: NDArray[np.int64]
@@ -56,6 +65,8 @@ class Audit:
     power: float
     tolerance: float
     n_evaluations: int
+    before: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    found: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def n_cells(self) -> int:
@@ -97,6 +108,10 @@ class ProfileResult(Result):
         What the audit found; None when it was switched off or did not take place.
     roi_threshold
         Depth of the region of interest below the best log-likelihood.
+    optima
+        Optima of the whole problem that were known at the end, the best first.
+    solutions
+        Every local optimum of every cell, from which a finer, wider or deeper map can start.
     """
 
     over: tuple[str, ...]
@@ -107,6 +122,8 @@ class ProfileResult(Result):
     cell_status: NDArray[np.int8]
     audit: Audit | None
     roi_threshold: float
+    optima: tuple[Optimum, ...] = ()
+    solutions: Solutions | None = None
 
     def profile_of(self, name: str) -> NDArray[np.float64]:
         """Profile log-likelihood of one profiled parameter at its nodes: the maximum over the other axes.
@@ -193,6 +210,38 @@ class ProfileResult(Result):
                 f"confidence={confidence} needs the map down to {depth:.2f} below the maximum, but "
                 f"roi_threshold={self.roi_threshold:g}; make the profile with roi_threshold >= {depth:.2f}"
             )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row for each visited cell: its axes, log-likelihood, nuisance parameters at the maximum, status."""
+        return maps.to_dataframe(self)
+
+    def to_npz(self, path: str | Path) -> Path:
+        """Write the map as NumPy arrays, which `numpy.load` reads without pickle; return the path.
+
+        The arrays are ``over``, ``nuisances``, ``axis_NAME``, ``log_likelihood``, ``in_roi``, ``cell_status`` with
+        ``cell_status_values`` and ``cell_status_meanings``, ``argmax_NAME``, ``best_NAME``, ``maximum``,
+        ``roi_threshold`` and, as JSON, ``metadata``.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        """
+        return maps.write_npz(self, path)
+
+    def to_netcdf(self, path: str | Path) -> Path:
+        """Write the map as a netCDF-4 file, for xarray, ArviZ and other programs; return the path.
+
+        The dimensions are the axes, with their nodes as coordinates; the variables are ``log_likelihood``, ``in_roi``,
+        ``cell_status`` and the value of each nuisance parameter at the maximum, with units. The best point, the
+        threshold and the provenance are attributes.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        """
+        return maps.write_netcdf(self, path)
 
     def table(self) -> Table:
         """Intervals of every profiled parameter at 68 and 95 % confidence."""

@@ -27,13 +27,18 @@ import numpy as np
 
 from wilks.core.proposal import Phase
 from wilks.core.status import Outcome, Status
+from wilks.loop.foresight import AHEAD, ONE_WORKER, points_ahead
 from wilks.loop.requests import Request, Requests, in_unit
-from wilks.profiles import healing
+from wilks.profiles import healing, refinement
 from wilks.profiles.audit import AuditLedger
-from wilks.profiles.branches import runs_parallel, tangent_of
+from wilks.profiles.branches import comes_to_known, is_hopeless, is_tie, runs_parallel
+from wilks.profiles.ends import finish_cell
+from wilks.profiles.handover import Known, take_over
+from wilks.profiles.options import ProfileOptions
 from wilks.profiles.prediction import predict
-from wilks.profiles.records import Records, Solution
-from wilks.profiles.state import MARGIN, Job, MapState, Optimum
+from wilks.profiles.records import Records
+from wilks.profiles.seeding import add_optimum, climb_from_best, end_climb, lattice_spacing
+from wilks.profiles.state import Job, MapState, Optimum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,14 +49,12 @@ if TYPE_CHECKING:
     from wilks.profiles.grid import ProfileGrid
 
 _HOPELESS = 3.0
-_OPTIMISM = 3.0
 _ATTEMPTS = 3
-_ROUNDING = 1e-7
 _MEASURE_EVERY = 4
-_JUMP, _SMALL_JUMP, _JUMP_GAIN = 0.1, 0.03, 2.0
-_BETTER = 1e-3
+_FORESEEN = ("extend", "offer", "optimum")
 _PHASES = {
     "extend": Phase.MAP,
+    "refine": Phase.REFINE,
     "offer": Phase.SUSPECT,
     "optimum": Phase.GLOBAL,
     "explore": Phase.SUSPECT,
@@ -76,6 +79,10 @@ class ProfileMap:
         The grid.
     optima
         Known optima of the full problem.
+    known
+        What earlier maps know of the grid.
+    options
+        The rarely needed ones.
     """
 
     local: LocalSolver
@@ -83,6 +90,8 @@ class ProfileMap:
     n_audit: int
     grid: ProfileGrid = field(repr=False)
     optima: tuple[Optimum, ...] = field(repr=False)
+    known: Known | None = field(default=None, repr=False)
+    options: ProfileOptions = field(default_factory=ProfileOptions)
 
     generational = False
 
@@ -91,7 +100,7 @@ class ProfileMap:
         continuous = space.is_continuous
         columns = np.array([space.index(name) for name in self.grid.names])
         inner = np.array([c for c in np.flatnonzero(continuous) if c not in columns], dtype=np.int64)
-        n = self.grid.n_cells
+        n, spacing = self.grid.n_cells, lattice_spacing(self.grid, space, self.optima, self.threshold)
         state = MapState(
             space=space,
             seed=seed,
@@ -103,9 +112,13 @@ class ProfileMap:
             best_values=np.full(n, np.nan),
             best_rows=np.full(n, -1, dtype=np.int64),
             audit=AuditLedger(self.n_audit if len(inner) else 0),
+            spacing=spacing,
+            coarsest=spacing,
         )
+        if self.known is not None:
+            take_over(self, state, self.known)
         for optimum in sorted(self.optima, key=lambda optimum: -optimum.value):
-            self._add_optimum(state, optimum)
+            add_optimum(self, state, optimum)
         return state
 
     def ask(self, state: MapState, limit: int) -> tuple[Proposals, MapState]:
@@ -113,11 +126,28 @@ class ProfileMap:
         while state.requests.n_unsent < limit:
             if state.queue:
                 self._begin_task(state, *state.pop())
-            elif state.requests.opened or state.stage == "done":
+            elif state.candidates:
+                refinement.queue_block(self, state)
+            elif state.requests.is_waiting or state.stage == "done":
                 break
-            elif not self._climb_from_best(state):
+            elif not climb_from_best(self, state):
                 healing.next_stage(self, state)
+        if limit <= ONE_WORKER:
+            return state.requests.take(limit, patient=False), state
+        self._foresee(state, limit)
         return state.requests.take(limit), state
+
+    def _foresee(self, state: MapState, limit: int) -> None:
+        """Let workers that would be idle evaluate what the ascents will probably need next."""
+        requests = state.requests
+        n_workers = (limit + requests.n_under_way) // AHEAD
+        for number, job in state.jobs.items():
+            if requests.n_unsent + requests.n_under_way >= n_workers:
+                return
+            if job.kind in _FORESEEN and number not in requests.aheads:
+                points = points_ahead(self.local, job.ascent)
+                if len(points):
+                    requests.add(number, self._thetas(state, job, points), _PHASES[job.kind], ahead=True)
 
     def tell(self, state: MapState, evaluations: Evaluations) -> MapState:
         """Advance the ascents whose points are complete."""
@@ -149,20 +179,12 @@ class ProfileMap:
         """Lower edge of the region of interest as it stands."""
         return state.best - self.threshold
 
-    # ------------------------------------------------------------------ optima
+    def region(self, state: MapState) -> NDArray[np.int64]:
+        """Cells of the region of interest as it stands."""
+        found: NDArray[np.int64] = np.flatnonzero(state.best_values > self.cut(state))
+        return found
 
-    def _add_optimum(self, state: MapState, optimum: Optimum) -> None:
-        """Seed a branch in the nearest cell, the argmax carried along the tangent."""
-        state.optima.append(optimum)
-        if optimum.value > state.best:
-            state.best, state.best_u = optimum.value, optimum.u
-        tangent, block = tangent_of(state, optimum)
-        label = self.new_branch(state, optimum.u, tangent)
-        at = optimum.u[state.columns]
-        # Around the best one all corners, so that a peak narrower than the grid has its sides, too.
-        for cell in state.grid.around_point(at) if optimum.value >= state.best else [state.grid.nearest(at)]:
-            v = np.clip(optimum.u[state.inner] + tangent @ (state.grid.unit(cell) - at), 0.0, 1.0)
-            self.begin(state, "extend", cell, label, optimum.u, v, curvature=block)
+    # ------------------------------------------------------------------ jobs
 
     def begin(
         self,
@@ -178,13 +200,19 @@ class ProfileMap:
         curvature = more.get("curvature")
         age = int(more.get("age", 0))  # type: ignore[call-overload]  # an integer by the callers below
         if label < 0:
-            label = self.new_branch(state, base)
+            label = self.new_branch(state, base, self.tangent_in(state, cell))
         measure = age >= _MEASURE_EVERY
         ascent = self.local.start(v, curvature=None if curvature is None else curvature.copy(), measure=measure)  # type: ignore[attr-defined]
         job = Job(kind, cell, label, base, ascent, v, float(more.get("demand", -math.inf)), 0 if measure else age)  # type: ignore[arg-type]
         job.informed = curvature is not None
+        job.guess = more.get("guess")
         state.pending.append((state.records.root(label), cell))
         self.enter(state, job)
+
+    def tangent_in(self, state: MapState, cell: int) -> NDArray[np.float64] | None:
+        """How the argmax moves on the best branch of a cell: the best guess for one that nothing is known of."""
+        row = int(state.best_rows[cell])
+        return None if row < 0 else state.tangents[int(state.records.labels[row])]
 
     def new_branch(self, state: MapState, base: NDArray[np.float64], tangent: NDArray[np.float64] | None = None) -> int:
         """Make a label for a branch whose discrete coordinates are those of `base`."""
@@ -203,14 +231,19 @@ class ProfileMap:
     def request(self, state: MapState, number: int, points: NDArray[np.float64]) -> None:
         """Request points of a job, given in the coordinates that its ascent moves."""
         job = state.jobs[number]
+        if job.kind == "audit":
+            state.audit.n_evaluations += len(points)
+        is_patient = job.kind == "audit" and state.stage != "audit"
+        state.requests.add(number, self._thetas(state, job, points), _PHASES[job.kind], patient=is_patient)
+
+    def _thetas(self, state: MapState, job: Job, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points of a job in the full space."""
         full = np.repeat(job.base[None, :], len(points), axis=0)
         full[:, self.moved(state, job)] = points
         theta = state.space.from_unit(full)
         if job.cell >= 0:
             theta[:, state.columns] = state.grid.theta(job.cell)  # exactly the node, without rounding
-        if job.kind == "audit":
-            state.audit.n_evaluations += len(points)
-        state.requests.add(number, theta, _PHASES[job.kind])
+        return theta
 
     def moved(self, state: MapState, job: Job) -> NDArray[np.int64]:
         """Columns of theta that the ascent of a job moves."""
@@ -224,6 +257,8 @@ class ProfileMap:
     def _begin_task(self, state: MapState, kind: str, cell: int, row: int) -> None:
         if kind == "extend":
             self._extend(state, cell, row)
+        elif kind == "refine":
+            refinement.begin_cell(self, state, cell)
         else:
             healing.begin_task(self, state, kind, cell, row)
 
@@ -232,16 +267,16 @@ class ProfileMap:
         records = state.records
         label = records.root(int(records.labels[row]))
         value, parent = float(records.values[row]), int(records.cells[row])
-        if value <= self.cut(state) or value < state.best_values[parent] - MARGIN:
+        if value <= self.cut(state) or value < state.best_values[parent] - state.margin:
             return
         if records.row_of(cell, label) is not None or (label, cell) in state.pending:
             return
         attempts = state.attempts.get((label, cell), 0)
         if attempts >= _ATTEMPTS or runs_parallel(state, row, cell):
             return
-        guess = predict(state.grid, records, cell, row, state.tangents[label])
+        guess = predict(state.grid, records, cell, row, state.tangents[label], state.spacing)
         known = state.best_values[cell]
-        if np.isfinite(known) and guess.value + 3 * guess.uncertainty < known - MARGIN:
+        if np.isfinite(known) and guess.value + 3 * guess.uncertainty < known - state.margin:
             return
         twin = records.alike(cell, guess.argument)
         if twin is not None and np.isfinite(known):
@@ -274,123 +309,32 @@ class ProfileMap:
             if math.isfinite(job.demand) and job.ascent.value <= job.demand:
                 self._drop(state, number)
                 return
+            if job.kind == "offer" and is_tie(state, job, self.options.accuracy):
+                self._drop(state, number)
+                return
+            if job.kind == "refine" and refinement.accepts(self, state, job):
+                self._drop(state, number)
+                refinement.begin_cell(self, state, job.cell)
+                return
         if len(job.ascent.points):
-            if self._comes_to_known(state, job) or self._is_hopeless(state, job):
+            if comes_to_known(state, job) or is_hopeless(state, job):
                 self._drop(state, number)
             else:
                 self.request(state, number, job.ascent.points)
             return
         self._drop(state, number)
         if job.cell < 0:
-            self._end_optimum(state, job)
+            end_climb(self, state, job)
         else:
-            self.finish_cell(state, job)
-
-    def _comes_to_known(self, state: MapState, job: Job) -> bool:
-        """Is the next trial point of an offered argmax a solution that the cell has already?"""
-        ascent = job.ascent
-        if job.kind != "offer" or ascent.stage != "trial":
-            return False
-        row = state.records.alike(job.cell, ascent.points[0])
-        return row is not None and bool(state.records.values[row] >= ascent.value)
-
-    def _is_hopeless(self, state: MapState, job: Job) -> bool:
-        """Does the first step promise an end that lies further below the best branch than branches are followed?"""
-        ascent = job.ascent
-        if job.cell < 0 or ascent.stage != "trial" or ascent.iteration != 1 or not job.informed:
-            return False
-        promised = ascent.value + _OPTIMISM * ascent.promise
-        return bool(promised < state.best_values[job.cell] - MARGIN)  # False where nothing is known
+            finish_cell(self, state, job)
+            if job.kind == "refine":
+                refinement.begin_cell(self, state, job.cell)
 
     def _drop(self, state: MapState, number: int) -> None:
         job = state.jobs.pop(number)
+        if number in state.requests.aheads:
+            state.requests.withdraw(number)
         for at, (label, cell) in enumerate(state.pending):
             if cell == job.cell and state.records.root(label) == state.records.root(job.label):
                 del state.pending[at]
                 break
-
-    def _end_optimum(self, state: MapState, job: Job) -> None:
-        ascent = job.ascent
-        if not math.isfinite(ascent.value):
-            return
-        u = job.base.copy()
-        u[self.moved(state, job)] = ascent.u
-        state.n_better_optima += 1
-        self._add_optimum(state, Optimum(u, ascent.value, ascent.curvature, reliable=False))
-
-    def finish_cell(self, state: MapState, job: Job) -> None:
-        """Enter the end of an ascent into the table, and offer it to the neighbours."""
-        ascent, records = job.ascent, state.records
-        if not math.isfinite(ascent.value):
-            if state.best_rows[job.cell] < 0 and job.cell not in state.failed_cells:
-                state.failed_cells.append(job.cell)
-            return
-        label = self._label_of_end(state, job)
-        solution = Solution(ascent.value, ascent.u, ascent.curvature, job.age, ascent.converged)
-        row = records.alike(job.cell, ascent.u)
-        if row is not None:
-            records.unite(label, int(records.labels[row]))
-        else:
-            row = records.row_of(job.cell, label)
-        if row is None:
-            row = records.add(job.cell, label, solution)
-        elif ascent.value > records.values[row] + (0.0 if ascent.converged else _ROUNDING):
-            records.put(row, solution)
-        else:
-            return
-        self._enter_value(state, job, row)
-
-    def _label_of_end(self, state: MapState, job: Job) -> int:
-        """The branch of the prediction, or a new one when the ascent went somewhere else."""
-        moved = float(np.abs(job.ascent.u - job.start).max(initial=0.0))
-        d = job.ascent.u - job.start
-        gain = 0.5 * float(d @ job.ascent.curvature @ d) if len(d) else 0.0
-        if moved > _JUMP or (moved > _SMALL_JUMP and gain > _JUMP_GAIN):
-            return self.new_branch(state, job.base)
-        return state.records.root(job.label)
-
-    def _enter_value(self, state: MapState, job: Job, row: int) -> None:
-        """Raise the map where the row is better, and queue what follows from it."""
-        records, cell = state.records, job.cell
-        value = float(records.values[row])
-        known = float(state.best_values[cell])
-        if not value <= known and not self._is_tie_without_end(state, row, cell):  # better, or the first
-            state.best_values[cell], state.best_rows[cell] = value, row
-            if cell in state.failed_cells:
-                state.failed_cells.remove(cell)
-            if math.isfinite(known) and value > known + 1e-4:
-                state.n_improved += 1
-        if value > state.best:
-            state.best, state.best_u = value, self.full_point(state, cell, row)
-        if value > self.cut(state) and value > state.best_values[cell] - MARGIN:
-            faces = state.grid.neighbours(cell)
-            for other in faces:
-                state.push(0, value, "extend", other, row)
-            # Corners last, when the faces have nothing left: a ridge narrower than a cell may lead through them only.
-            for other in state.grid.neighbours(cell, diagonal=True):
-                if other not in faces:
-                    state.push(1, value, "extend", other, row)
-
-    def _is_tie_without_end(self, state: MapState, row: int, cell: int) -> bool:
-        """Would an ascent that did not reach its tolerance take the place of one that did, for a rounding error?"""
-        records, best = state.records, state.best_rows[cell]
-        if best < 0 or records.converged[row] or not records.converged[best]:
-            return False
-        return bool(records.values[row] <= state.best_values[cell] + _ROUNDING)
-
-    def full_point(self, state: MapState, cell: int, row: int) -> NDArray[np.float64]:
-        """Full point of the unit box of a solution."""
-        u = state.bases[int(state.records.labels[row])].copy()
-        u[state.columns] = state.grid.unit(cell)
-        u[state.inner] = state.records.arguments[row]
-        return u
-
-    def _climb_from_best(self, state: MapState) -> bool:
-        """Where a cell beats every optimum, climb from it in the full space; False when there is no such cell."""
-        known = max((optimum.value for optimum in state.optima), default=math.inf)
-        if state.best <= known + _BETTER or state.best <= state.climbed_from:
-            return False
-        state.climbed_from = state.best
-        v = state.best_u[np.flatnonzero(state.space.is_continuous)]
-        self.enter(state, Job("optimum", -1, -1, state.best_u, self.local.start(v), v))
-        return True

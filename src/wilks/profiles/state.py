@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from wilks.profiles.audit import AuditLedger
     from wilks.profiles.grid import ProfileGrid
     from wilks.profiles.records import Records
+    from wilks.profiles.refinement import Guess
 
-MARGIN = 1.0
-"""A branch is followed until it lies this far below the best branch of a cell."""
+MARGIN, FINE_MARGIN = 1.0, 0.05
+"""A branch is followed until it lies this far below the best branch of a cell; on the lattice, and between its nodes,
+where those branches are known."""
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Job:
         Did it begin with a known curvature?
     audit
         The search that it belongs to, when it is one of the audit.
+    guess
+        What was expected, of a cell that is refined.
     """
 
     kind: str
@@ -74,6 +78,7 @@ class Job:
     looked: bool = False
     informed: bool = False
     audit: Any = None
+    guess: Any = None
 
 
 @dataclass
@@ -95,6 +100,15 @@ class MapState:
         Largest log-likelihood seen in any cell or optimum, and where (full point of the unit box).
     climbed_from
         The best value from which the last ascent in the full space began.
+    spacing, coarsest
+        Spacing of the lattice that is worked on, and of the first one, in cells.
+    refining
+        Are cells being refined, so that the neighbours of a cell become candidates?
+    candidates, seen, guesses
+        Cells to refine, those that were candidates before, and what is expected of them.
+    searched, settled
+        Cells within an earlier map that was finished, where no islands are left; those of them that it has solved, so
+        that between them no seams are left. Empty without one.
     queue
         Tasks: (rank, -priority, number, kind, cell, row or optimum).
     """
@@ -115,6 +129,12 @@ class MapState:
     best: float = -math.inf
     best_u: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     climbed_from: float = -math.inf
+    spacing: int = 1
+    coarsest: int = 1
+    refining: bool = False
+    candidates: list[int] = field(default_factory=list)
+    seen: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    guesses: dict[int, list[Guess]] = field(default_factory=dict)
     queue: list[tuple[int, float, int, str, int, int]] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
     pending: list[tuple[int, int]] = field(default_factory=list)
@@ -126,11 +146,36 @@ class MapState:
     stride: int = 1
     next_number: int = 0
     stage: str = "flood"
+    searched: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    settled: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
     n_passes: int = 0
     n_improved: int = 0
     n_better_optima: int = 0
     reach: dict[int, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+
+    def neighbours(self, cell: int, *, diagonal: bool = False) -> list[int]:
+        """Cells of the lattice beside this one; on a path between lattice nodes, the next ones that were visited."""
+        if not self.grid.adaptive or self.spacing == self.coarsest:
+            return self.grid.neighbours(cell, self.spacing, diagonal=diagonal)
+        visited = np.flatnonzero(self.best_rows >= 0)
+        at = int(np.searchsorted(visited, cell))
+        after = at + (at < len(visited) and int(visited[at]) == cell)
+        return [int(visited[i]) for i in (at - 1, after) if 0 <= i < len(visited)]
+
+    def grow(self, cell: int) -> None:
+        """Make candidates of the neighbours of a cell that were not visited; a path does not grow."""
+        if self.grid.adaptive:
+            return
+        for other in self.grid.neighbours(cell, self.spacing, diagonal=True):
+            if not self.seen[other]:
+                self.seen[other] = True
+                self.candidates.append(other)
+
+    @property
+    def margin(self) -> float:
+        """How far below the best branch of a cell others are followed."""
+        return FINE_MARGIN if self.spacing < self.coarsest else MARGIN
 
     def push(self, rank: int, priority: float, kind: str, cell: int, row: int) -> None:
         """Queue a task; lower ranks go first, then higher priorities."""

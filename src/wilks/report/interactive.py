@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DELTA = "Δ ln L"
 _LINE = "#3a7fc4"
+_BAD = "#c4501b"
 _FILLS = {0.68: "rgba(58,127,196,0.50)", 0.95: "rgba(58,127,196,0.22)"}
 _DASHES = {0.68: "solid", 0.95: "dash"}
 _STAR = {"symbol": "star", "size": 14, "color": "white", "line": {"color": "black", "width": 1.2}}
@@ -49,7 +50,7 @@ _WIDE = 100.0
 def map_figure(plane: ProfileResult) -> Figure:
     """Heat map of a profile over exactly two parameters, with outlines, marks and best point."""
     heat = {
-        "z": _cells(geometry.drop(plane).T),
+        "z": _cells(geometry.inside(plane).T),
         "zmin": -plane.roi_threshold,
         "zmax": 0,
         "colorscale": "Viridis",
@@ -64,7 +65,7 @@ def argmax_figure(plane: ProfileResult, nuisance: str) -> Figure:
     if len(plane.over) == 1:
         return _argmax_curve(plane, nuisance)
     domain = plane.space[nuisance]
-    values = geometry.position(domain, plane.argmax[nuisance]).T
+    values = np.where(plane.in_roi, geometry.position(domain, plane.argmax[nuisance]), np.nan).T
     limits = np.array(geometry.argmax_range(plane, nuisance))
     bar = _colour_bar(label(plane.space, nuisance))
     if isinstance(domain, Real) and domain.scale == "log":
@@ -102,6 +103,8 @@ def curve_figure(result: ProfileResult, name: str) -> Figure:
     else:
         traces = [*_shades(result, name, levels, bottom), _curve(result, name)]
         traces.append(nodes | {"type": "scatter", "mode": "markers", "marker": {"color": _LINE, "size": 5}})
+    lowest = 0.97 * bottom  # where a whole marker is still within the axes
+    traces += _bad_nodes(line, x, np.maximum(np.nan_to_num(y, nan=lowest), lowest))
     traces.append(_best_point([geometry.best_position(result, name)], [0.0], result))
     layout = _layout({"xaxis": _axis(result, name)})
     layout["yaxis"] = {
@@ -238,13 +241,25 @@ def _bad_cells(plane: ProfileResult) -> list[Trace]:
     nodes = (geometry.position(plane.space[name], plane.axes[name]) for name in plane.over)
     x, y = np.meshgrid(*nodes, indexing="ij")
     traces: list[Trace] = []
-    for status, symbol in _SYMBOLS.items():
-        chosen = plane.cell_status == status
+    for status, chosen in geometry.bad_cells(plane).items():
+        symbol = _SYMBOLS[status]
         if chosen.any():
             trace = {"type": "scatter", "mode": "markers", "hoverinfo": "skip", "name": _words(status)}
             at = {"x": _numbers(x[chosen]), "y": _numbers(y[chosen])}
             traces.append(trace | at | {"marker": _outlined(symbol, "black"), "showlegend": False})
             traces.append(trace | {"x": [None], "y": [None], "marker": _outlined(symbol, _LEGEND_GREY)})
+    return traces
+
+
+def _bad_nodes(line: ProfileResult, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Trace]:
+    """Marks on a curve: at the values of nodes that did not converge, at the lower edge where there is none."""
+    traces: list[Trace] = []
+    for status, chosen in geometry.bad_cells(line).items():
+        symbol = _SYMBOLS[status]
+        if chosen.any():
+            marker = {"symbol": symbol, "size": 9, "color": _BAD, "line": {"width": 2, "color": _BAD}}
+            at = {"x": _numbers(x[chosen]), "y": _numbers(y[chosen]), "marker": marker}
+            traces.append({"type": "scatter", "mode": "markers", "hoverinfo": "skip", "name": _words(status)} | at)
     return traces
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wilks.verbs.compare import Comparison
 
 _MAX_NUISANCES = 12
-_PLANE, _MAX_BASINS = 2, 20
+_PLANE, _SOLID, _MAX_BASINS = 2, 3, 20
 
 
 def status_line(status: Status) -> str:
@@ -92,7 +92,7 @@ def profile_section(result: ProfileResult, artist: Artist) -> str:
         parts.append(elements.paragraph(note, "note") if _any_open(result) else "")
         maps, curves = _maps(result, artist), _curves(result, artist)
         parts.append("".join(maps) + grid(curves) if len(maps) == 1 else grid(maps + curves))
-        parts.append(_argmax_part(result, artist))
+        parts += [_cuts(result, artist), _argmax_part(result, artist)]
     parts.append("<h3>Cells and audit</h3>")
     parts.append(elements.paragraph(result.audit.summary() if result.audit else "The map was not audited."))
     parts.append(elements.table(_cell_counts(result)))
@@ -123,6 +123,16 @@ def _maps(result: ProfileResult, artist: Artist) -> list[str]:
             )
         )
     return figures
+
+
+def _cuts(result: ProfileResult, artist: Artist) -> str:
+    """The region of three parameters, cut along the third."""
+    if len(result.over) != _SOLID:
+        return ""
+    x, y, along = result.over
+    caption = f"Profile log-likelihood over {x} and {y} at values of {along}, with cuts through their joint region."
+    figure = artist.figure("cuts", caption, lambda: plots.profile_slices(result, (x, y), mode="all"))
+    return elements.details(f"Cuts along {along}", figure)
 
 
 def _curves(result: ProfileResult, artist: Artist) -> list[str]:

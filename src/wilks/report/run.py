@@ -136,8 +136,11 @@ def moment(text: str) -> str:
 def failures(log: Log) -> str:
     """How the evaluations ended, and the first failures with their errors."""
     counts = {status: n for status, n in log.counts().items() if n}
+    n_violated = counts.pop("violated", 0)
     rows = tuple((status.replace("_", " "), f"{n:,}") for status, n in counts.items())
     parts = [elements.table(Table("", ("how an evaluation ended", "number"), rows))]
+    if n_violated:
+        parts.append(elements.paragraph(f"Points that violated a constraint and were not evaluated: {n_violated:,}."))
     listed = list(log.failures(_MAX_FAILURES))
     if listed:
         parts.append(f"<h3>The first {len(listed)} failures</h3>" if len(listed) > 1 else "<h3>The failure</h3>")

@@ -30,6 +30,7 @@ _HIGH_SWAP_RATE = 0.8
 _LOW_ACCEPTANCE = 0.02
 _LATE, _MATTERS = 0.9, 0.05
 _EDGE = 1e-6  # of the range
+_OF_METHOD = "n_evaluations_"
 
 
 def search_section(result: SearchResult, artist: Artist) -> str:
@@ -39,7 +40,7 @@ def search_section(result: SearchResult, artist: Artist) -> str:
     parts = [status_line(result.status), elements.paragraph(text)]
     if not math.isfinite(result.log_likelihood):
         return "".join(parts)
-    parts.append(elements.table(result.table()))
+    parts += [elements.table(result.table()), _methods(result)]
     notes = list(warnings(result))
     if notes:
         parts.append(elements.bullets(notes))
@@ -48,9 +49,26 @@ def search_section(result: SearchResult, artist: Artist) -> str:
     if result.tempering is not None and result.tempering.n_sweeps:
         parts.append(_tempering_part(result, result.tempering, artist))
     if result.sample is not None:
-        parts.append(_sample_part(result, artist))
+        parts.append(_sample_part(result, result.sample, artist))
     parts.append(elements.details("Settings and counts", elements.table(_settings(result))))
     return "".join(parts)
+
+
+def _by_method(result: SearchResult) -> dict[str, int]:
+    """What a portfolio counts as ``n_evaluations_kicks``, the most first."""
+    counts = {n: k for n, k in result.details.items() if n.startswith(_OF_METHOD) and isinstance(k, int)}
+    return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
+
+
+def _methods(result: SearchResult) -> str:
+    """How the evaluations were shared out among the methods of a portfolio, in a sentence."""
+    counts = _by_method(result)
+    if not counts:
+        return ""
+    listed = [f"{name.removeprefix(_OF_METHOD)} {n:,}" for name, n in counts.items()]
+    rest = result.n_evaluations - sum(counts.values())
+    listed += [f"first and random points {rest:,}"] if rest else []
+    return elements.paragraph(f"Evaluations by method: {', '.join(listed)}.")
 
 
 def warnings(result: SearchResult) -> Iterator[str]:
@@ -126,10 +144,8 @@ def _tempering_part(result: SearchResult, tempering: TemperingDiagnostics, artis
     return f"<h3>Replicas</h3>{elements.bullets(readings(tempering))}{grid(figures)}"
 
 
-def _sample_part(result: SearchResult, artist: Artist) -> str:
+def _sample_part(result: SearchResult, sample: TemperedSample, artist: Artist) -> str:
     """Evidence and draws."""
-    sample = result.sample
-    assert sample is not None  # noqa: S101 - the caller has looked
     n = int(np.size(sample.log_likelihoods))
     text = f"Log-evidence {sample.log_evidence:.4g} ± {sample.log_evidence_error:.2g}, from {n:,} draws at T = 1."
     caption = "Draws: marginal densities, and the smallest regions that hold 68 and 95 % of them."
@@ -171,5 +187,6 @@ def _settings(result: SearchResult) -> Table:
             ("sweeps", f"{result.tempering.n_sweeps:,}"),
             ("sum of the rejection rates of all pairs", f"{result.tempering.barrier:.3g}"),
         ]
-    rows += [(name.replace("_", " "), show(value)) for name, value in result.details.items()]
+    shown = _by_method(result)
+    rows += [(name.replace("_", " "), show(value)) for name, value in result.details.items() if name not in shown]
     return Table("", ("setting or count", "value"), tuple(rows))

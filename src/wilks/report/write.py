@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.result import Result
 from wilks.profiles.result import ProfileResult
+from wilks.profiles.volume_result import VolumeResult
 from wilks.report import elements, page, run
 from wilks.report.figures import Artist, plotly_source
 from wilks.report.results import comparison_section, fit_section, profile_section
 from wilks.report.searches import search_section
+from wilks.report.volumes import volume_section
 from wilks.searchers.result import SearchResult
 from wilks.solvers.result import FitResult
 from wilks.verbs.compare import Comparison
@@ -19,7 +21,7 @@ from wilks.verbs.compare import Comparison
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Entry: TypeAlias = SearchResult | FitResult | ProfileResult | Comparison
+    Entry: TypeAlias = SearchResult | FitResult | ProfileResult | VolumeResult | Comparison
 
 _NO_PLOTLY = "Interactive pictures need plotly: pip install 'wilks[report]'"
 
@@ -37,7 +39,7 @@ def write_report(
     path
         Name of the HTML file.
     entries
-        Title of a stage and its result, in order: a search, a fit, a profile or a comparison.
+        Title of a stage and its result, in order: a search, a fit, a profile, a volume sampling or a comparison.
     title
         Title of the page.
     log
@@ -89,8 +91,10 @@ def _stage(result: Entry, artist: Artist) -> str:
         return fit_section(result, artist)
     if isinstance(result, ProfileResult):
         return profile_section(result, artist)
+    if isinstance(result, VolumeResult):
+        return volume_section(result, artist)
     if isinstance(result, Comparison):
         return comparison_section(result, artist)
     raise InvalidConfigurationError(
-        f"report: expected results of search, fit, profile or compare, got a {type(result).__name__}"
+        f"report: expected results of search, fit, profile, sample_volume or compare, got a {type(result).__name__}"
     )

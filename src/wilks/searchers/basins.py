@@ -1,4 +1,4 @@
-"""Basins of a multi-start: what is known of an optimum, when two ends are one, and lines through an optimum."""
+"""Starts and basins of a multi-start: the design; what is known of an optimum, when two are one, what leads to it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,35 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wilks.core.algorithm import Ascent
+    from wilks.core.space import Space
+
 MAX_COMBINATIONS = 64
 """Most combinations of discrete values that a local method goes through."""
-_SCAN = 41
-_PEAKS_PER_LINE = 4
 _FARTHEST = 1.2  # log-likelihood; no rule below unites optima that differ by more
+_REACH = 4.0  # of a parabola, in log-likelihood: less than three standard errors
+_EXACT_VALUE, _EXACT_SLOPE = 0.01, 0.001  # agreement with which a parabola is trusted at any distance
 
 
 @dataclass
 class BasinRecord:
-    """An optimum in the unit box, shape (dimension,); matrices are over the continuous coordinates (m of them)."""
+    """An optimum in the unit box, shape (dimension,); matrices are over the continuous coordinates (m of them).
+
+    Attributes
+    ----------
+    n_hits
+        Random starts that ended here.
+    polished, measured
+        Was it brought to the tight tolerance, and minus its Hessian, if that was measured.
+    promise
+        Gain that is still promised there.
+    stayed
+        The polish after the measurement found nothing.
+    rounds
+        Measurements so far.
+    number
+        By which jobs refer to it.
+    """
 
     u: NDArray[np.float64]
     value: float
@@ -36,40 +55,38 @@ class BasinRecord:
     scanned: bool = False
     stayed: bool = False
     rounds: int = 0
+    number: int = -1
+
+    def replace(self, found: BasinRecord) -> None:
+        """Put a better end in the place of this one; what belongs to the basin as such stays."""
+        kept = self.n_hits, self.rounds, self.scanned, self.number
+        vars(self).update(vars(found))
+        self.n_hits, self.rounds, self.scanned, self.number = kept
 
 
-def scan_points(u: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every coordinate in turn at evenly spaced values, the others as in `u`; shape (m * 41, m)."""
-    points = np.repeat(u[None, :], len(u) * _SCAN, axis=0)
-    for line in range(len(u)):
-        points[line * _SCAN : (line + 1) * _SCAN, line] = (np.arange(_SCAN) + 0.5) / _SCAN
-    return points
+def n_combinations(space: Space) -> int:
+    """Number of combinations of discrete values, as far as they are gone through."""
+    return min(math.prod(space[name].n_values or 1 for name in space.free), MAX_COMBINATIONS)
 
 
-def scan_peaks(u: NDArray[np.float64], values: NDArray[np.float64], lowest: float) -> list[NDArray[np.float64]]:
-    """Points of a scan that are local maxima on their line and above `lowest`, but for those next to `u` itself."""
-    points, found = scan_points(u), []
-    for line in range(len(u)):
-        part = np.concatenate([[-np.inf], values[line * _SCAN : (line + 1) * _SCAN], [-np.inf]])
-        is_peak = (part[1:-1] >= part[:-2]) & (part[1:-1] >= part[2:]) & (part[1:-1] > lowest)
-        own = int(u[line] * _SCAN)
-        is_peak[max(0, own - 1) : own + 2] = False
-        peaks = np.flatnonzero(is_peak)
-        best = peaks[np.argsort(-part[1:-1][peaks], kind="stable")][:_PEAKS_PER_LINE]
-        found += [points[line * _SCAN + at] for at in best.tolist()]
-    return found
+def start_design(space: Space, size: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """A Latin hypercube whose rows go through the combinations of the discrete coordinates, if there are not too many.
 
+    Shape (size, dimension), in the unit box.
+    """
+    from scipy.stats import qmc  # noqa: PLC0415 - scipy loads on use
 
-def cover_combinations(design: NDArray[np.float64], sizes: list[int]) -> None:
-    """Make the rows of a design go through the combinations of the discrete coordinates."""
+    design: NDArray[np.float64] = qmc.LatinHypercube(space.dimension, rng=generator).random(size)
+    sizes = [space[name].n_values or 1 for name in space.free]
     discrete = [column for column, size in enumerate(sizes) if size > 1]
     if not discrete or math.prod(sizes) > MAX_COMBINATIONS:
-        return
+        return design
     for row in range(len(design)):
         rest = row
         for column in discrete:
             design[row, column] = (rest % sizes[column] + 0.5) / sizes[column]
             rest //= sizes[column]
+    return design
 
 
 def same_discrete(columns: NDArray[np.int64], one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
@@ -91,3 +108,36 @@ def same_basin(columns: NDArray[np.int64], one: BasinRecord, other: BasinRecord)
     q = 0.5 * float(d @ better.curvature @ d)
     # Close by, or on the way up a parabola that is known: there the gap is what the parabola says.
     return (q < 0.05 and gap < 0.02) or (q < 1.0 and abs(gap - q) < 0.15 * q + 1e-3)
+
+
+def explains(columns: NDArray[np.int64], basin: BasinRecord, u: NDArray[np.float64], value: float) -> bool:
+    """Is a value what the parabola of a basin near by says?"""
+    if basin.value < value or not same_discrete(columns, u, basin.u):
+        return False
+    d = (u - basin.u)[columns]
+    q = 0.5 * float(d @ basin.curvature @ d)
+    return q < _REACH and abs(basin.value - q - value) < 0.15 * q + 1e-3
+
+
+def leads_to(columns: NDArray[np.int64], basin: BasinRecord, base: NDArray[np.float64], ascent: Ascent) -> bool:
+    """Do the value and the gradient of an ascent under way say that it is on the slope of a basin?
+
+    Near by they may differ a little from the parabola of the basin. Far away they may not: only where all is one
+    parabola does it say what lies between.
+    """
+    d = ascent.u - basin.u[columns]
+    bd = basin.curvature @ d
+    q = 0.5 * float(d @ bd)
+    off = abs(basin.value - q - ascent.value)
+    if q < _REACH:
+        if off >= 0.15 * q + 1e-3:
+            return False
+        slope = 0.2 * q + 1e-4
+    elif basin.measured is None or off >= _EXACT_VALUE * q:
+        return False
+    else:
+        slope = _EXACT_SLOPE * q
+    if not same_discrete(columns, base, basin.u):
+        return False
+    e = ascent.gradient + bd
+    return float(e @ np.linalg.solve(basin.curvature, e)) < slope

@@ -88,11 +88,15 @@ def check_derivatives(
     values: NDArray[np.float64],
     gradients: list[NDArray[np.float64] | None] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and minus second derivatives from the answers at `check_points`, NaN where they are not known."""
+    """First and minus second derivatives from the answers at `check_points`, NaN where they are not known.
+
+    A coordinate whose derivative the user left out has its second one from the value, on one side.
+    """
     m, h = len(ascent.u), ascent.steps
     with np.errstate(divide="ignore", invalid="ignore"):
         if gradients is not None:
             there = np.array([np.nan if g is None else g[i] for i, g in enumerate(gradients)])
-            return ascent.gradient, (ascent.gradient - there) / h
+            by_value = 2 * (ascent.value + ascent.gradient * h - values) / h**2
+            return ascent.gradient, np.where(np.isfinite(there), (ascent.gradient - there) / h, by_value)
         ahead, behind = values[:m], values[m:]
         return (ahead - behind) / (2 * h), (2 * ascent.value - ahead - behind) / h**2

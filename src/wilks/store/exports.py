@@ -1,4 +1,4 @@
-"""A log in the formats of other programs, and sample files read back.
+"""A log in the formats of other programs.
 
 ``csv`` and ``hdf5`` are sample files (see `wilks.store.samples`): numbers only, a `Categorical` parameter as the index
 of its value. ``parquet`` and ``netcdf`` hold values under their names, with status, time, worker and stage.
@@ -7,32 +7,24 @@ A file appears under its name only when it is complete.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wilks.core.errors import CheckpointError, InvalidConfigurationError, InvalidDataError
+from wilks.core.errors import CheckpointError, InvalidConfigurationError
 from wilks.core.proposal import Phase
 from wilks.store import netcdf, parquet, samples, tables
+from wilks.store.files import written_whole
+from wilks.store.sample_formats import SAMPLE_FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from wilks.core.space import Space
     from wilks.store.log import EvaluationLog
-    from wilks.store.rows import Arrays
 
     Writer = Callable[[EvaluationLog, Space, Path], None]
 
-FORMATS = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".parquet": "parquet",
-    ".nc": "netcdf",
-    ".netcdf": "netcdf",
-}
+FORMATS: dict[str, str] = {**SAMPLE_FORMATS, ".parquet": "parquet", ".nc": "netcdf", ".netcdf": "netcdf"}
 """Extension -> format."""
 
 
@@ -67,60 +59,11 @@ def export(
     """
     path = Path(path)
     writer = _WRITERS[_format_of(path, format)]
-    if path.exists() and not overwrite:
-        raise InvalidConfigurationError(f"{path}: exists already; choose another name, or pass overwrite=True")
     if log.space is None:
         raise CheckpointError(f"{path}: nothing to export: the log belongs to no problem yet; run a verb with it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path, overwrite=overwrite) as temporary:
         writer(log, log.space, temporary)
-        temporary.replace(path)
-    except CheckpointError:  # of the log itself, which says what is wrong
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
-
-
-def import_samples(path: str | Path, names: Sequence[str]) -> Arrays:
-    """Read a sample file, csv or hdf5.
-
-    Parameters
-    ----------
-    path
-        The file; the extension tells the format.
-    names
-        Names of the free parameters, in the order in which their columns are wanted.
-
-    Returns
-    -------
-    dict
-        ``thetas`` (n, number of names), ``log_likelihoods`` (n,) and ``phases`` (n,); the phase is -1 where the file
-        has no column for it.
-
-    Raises
-    ------
-    InvalidConfigurationError
-        If the extension is not that of a sample file.
-    InvalidDataError
-        If the file cannot be read, or its columns are not those of the parameters.
-    """
-    path = Path(path)
-    kind = _format_of(path, None)
-    if kind not in ("csv", "hdf5"):
-        raise InvalidConfigurationError(f"{path}: sample files are csv or hdf5, and {kind} is not read")
-    try:
-        if kind == "csv":
-            return samples.arrange(samples.read_csv(path), names, None, path)
-        rows, columns = samples.read_hdf5(path)
-    except InvalidDataError:
-        raise
-    except OSError as error:
-        raise InvalidDataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return samples.arrange(rows, names, columns, path)
 
 
 def _format_of(path: Path, chosen: str | None) -> str:
@@ -136,12 +79,11 @@ def _format_of(path: Path, chosen: str | None) -> str:
     return FORMATS[suffix]
 
 
-def _write_csv(log: EvaluationLog, space: Space, path: Path) -> None:  # noqa: ARG001 - all writers take the same
-    samples.write_csv(path, map(samples.as_rows, log.iter_batches()))
+def _write_csv(log: EvaluationLog, space: Space, path: Path) -> None:
+    samples.write_blocks(path, "csv", map(samples.as_rows, log.iter_batches()), space.dimension + 2)
 
 
 def _write_hdf5(log: EvaluationLog, space: Space, path: Path) -> None:
-    names = tables.column_names(space.free)
     header = log.header
     attributes = {
         "phase_legend": [f"{int(phase)} {phase.name.lower()}" for phase in Phase],
@@ -149,8 +91,9 @@ def _write_hdf5(log: EvaluationLog, space: Space, path: Path) -> None:
         "fingerprint": header["fingerprint"],
         "wilks_version": header["wilks"],
     }
-    columns = names[: space.dimension + 2]
-    samples.write_hdf5(path, map(samples.as_rows, log.iter_batches()), columns, attributes)
+    n_columns = space.dimension + 2
+    names = tables.column_names(space.free)[:n_columns]
+    samples.write_blocks(path, "hdf5", map(samples.as_rows, log.iter_batches()), n_columns, names, attributes)
 
 
 _WRITERS: dict[str, Writer] = {

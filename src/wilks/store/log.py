@@ -15,9 +15,9 @@ import numpy as np
 from wilks.core.errors import CheckpointError, InvalidConfigurationError
 from wilks.core.proposal import EvaluationStatus
 from wilks.core.table import Table
-from wilks.store import header, tables
+from wilks.store import header, rows, tables
+from wilks.store.imports import STAGE_KEY, Imported, SampleImport
 from wilks.store.memory import MemoryBackend
-from wilks.store.rows import COLUMNS, FAILURES
 from wilks.store.runfile import RunFile
 from wilks.store.stage import StageLog
 
@@ -184,8 +184,64 @@ class EvaluationLog:
             raise CheckpointError(f"{self._where}: bind(problem) comes before the first stage")
         return StageLog(self._backend, self._backend.open_stage(key, title), self.space.dimension)
 
+    def import_samples(
+        self, path: str | Path, problem: Problem | None = None, *, skip_invalid: bool = False
+    ) -> Imported:
+        """Add the rows of a sample file, so that verbs start from its best points.
+
+        The log-likelihoods are taken as they are: the file has to come from the same likelihood. No result counts the
+        rows as evaluations, and no verb reports a value of theirs that it did not evaluate itself. A file that the log
+        holds already is not added again, so a program may be run again as it is.
+
+        Parameters
+        ----------
+        path
+            The file, text or HDF5, as written by `wilks export`, by ``wilks.store.samples`` or by another program. Its
+            columns are the free parameters (theta), the log-likelihood and, perhaps, the phase; an HDF5 file with
+            names of its columns may have the parameters in any order.
+        problem
+            The problem whose free parameters the columns are, which the log is tied to; by default the root problem
+            that the log is tied to already.
+        skip_invalid
+            Leave out rows that are not points of the problem (not finite, or outside of the space) or have no
+            log-likelihood (NaN), instead of refusing the file.
+
+        Returns
+        -------
+        Imported
+            Numbers of rows: added, known before, left out, half-written.
+
+        Raises
+        ------
+        CheckpointError
+            If the log belongs to another problem, or to none and none is given, or cannot be written.
+        InvalidConfigurationError
+            If the extension is not that of a sample file.
+        InvalidDataError
+            If the file cannot be read, holds no rows, has other columns, or holds rows that cannot be used.
+        """
+        path = Path(path)
+        if problem is not None:
+            self.bind(problem)
+        space = self.space if problem is None else problem.space
+        if space is None:
+            raise CheckpointError(f"{self._where}: belongs to no problem yet; call import_samples(path, problem)")
+        samples = SampleImport(path, space, problem, skip_invalid=skip_invalid)
+        stage = self.stage(STAGE_KEY + samples.digest, f"samples of {path.name}")
+        n_known = stage.n_evaluations
+        for batch in samples.batches(n_known):
+            stage.commit(batch)
+        if n_known < samples.n_valid:
+            stage.commit(None, finished=True)
+        return Imported(samples.n_valid - n_known, n_known, samples.n_skipped, samples.n_dropped)
+
+    @property
+    def n_imported(self) -> int:
+        """Number of rows that come from sample files, and were evaluated elsewhere."""
+        return sum(stage.n_evaluations for stage in self.stages() if stage.key.startswith(STAGE_KEY))
+
     def __len__(self) -> int:
-        """Number of evaluations."""
+        """Number of evaluations, imported ones included."""
         return sum(self._backend.counts().values())
 
     def __bool__(self) -> bool:
@@ -207,7 +263,7 @@ class EvaluationLog:
             ``thetas`` (n, dimension) in the coordinates of the root problem, and ``log_likelihoods``, ``phases``,
             ``statuses``, ``seconds``, ``workers`` and ``stages`` (position in `stages()`), each of shape (n,).
         """
-        blocks = [_no_rows(self.space), *self.iter_batches()]
+        blocks = [rows.no_rows(self._dimension), *self.iter_batches()]
         if len(blocks) == 2:
             return blocks[1]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -223,7 +279,7 @@ class EvaluationLog:
         blocks = self.iter_batches()
         if stage is not None:
             numbers = [number for number, summary in enumerate(self.stages()) if summary.key == stage]
-            blocks = (_rows_of(block, numbers) for block in blocks)
+            blocks = (rows.of_stages(block, numbers) for block in blocks)
         return tables.to_dataframe(blocks, self.space, self._titles())
 
     def _titles(self) -> list[str]:
@@ -241,12 +297,30 @@ class EvaluationLog:
             raise CheckpointError(f"{self._where}: holds points but no description of their parameters")
         return self.space.to_values(theta)
 
-    def top(self, n: int) -> NDArray[np.float64]:
-        """The best distinct points with a finite log-likelihood, at most `n`, best first, shape (k, dimension)."""
+    def top(self, n: int, *, apart: float = 0.0) -> NDArray[np.float64]:
+        """The best distinct points with a finite log-likelihood, at most `n`, best first, shape (k, dimension).
+
+        Parameters
+        ----------
+        n
+            Number of points.
+        apart
+            Leave out points that are nearer to a better one than this, in every coordinate of the unit box of the root
+            problem: a log with thousands of points around one optimum still shows the others.
+        """
         if n < 1:
             raise InvalidConfigurationError(f"top: expected a number of points >= 1, got {n}")
-        found = tables.top(self._backend.blocks(), n)
-        return _no_rows(self.space)["thetas"] if found is None else found
+        if not 0 <= apart < 1:
+            raise InvalidConfigurationError(f"top: expected a distance in [0, 1), got {apart}")
+        if apart and self.space is not None:
+            found = tables.top_apart(self._backend.blocks(), n, apart, self.space)
+        else:
+            found = tables.top(self._backend.blocks(), n)
+        return rows.no_rows(self._dimension)["thetas"] if found is None else found
+
+    @property
+    def _dimension(self) -> int:
+        return self.space.dimension if self.space else 0
 
     def counts(self) -> dict[str, int]:
         """Name of a status -> number of evaluations that ended so; every status is listed."""
@@ -266,7 +340,7 @@ class EvaluationLog:
             for _, failure in recorded
         ]
         counts = self._backend.counts()
-        if len(found) < min(limit, sum(counts.get(status, 0) for status in FAILURES)):
+        if len(found) < min(limit, sum(counts.get(status, 0) for status in rows.FAILURES)):
             found += self._without_text({(stage, failure.row) for stage, failure in recorded}, limit - len(found))
         return found
 
@@ -274,7 +348,7 @@ class EvaluationLog:
         found: list[Failure] = []
         n_rows: dict[int, int] = {}
         for block in self._backend.blocks():
-            bad = np.isin(block["statuses"], FAILURES)
+            bad = np.isin(block["statuses"], rows.FAILURES)
             for stage in np.unique(block["stages"]).tolist():
                 mine = np.flatnonzero(block["stages"] == stage)
                 first = n_rows.get(stage, 0)
@@ -303,7 +377,7 @@ class EvaluationLog:
         columns = ("stage", "evaluations", "best log-likelihood", "")
         if self.closed and self._path is not None:
             return Table(f"{self._path}: closed", columns, ())
-        rows = tuple(
+        lines = tuple(
             (
                 stage.title,
                 str(stage.n_evaluations),
@@ -313,20 +387,8 @@ class EvaluationLog:
             for stage in self.stages()
         )
         counts = self._backend.counts()
-        n_failed = sum(counts.get(status, 0) for status in FAILURES)
+        n_failed = sum(counts.get(status, 0) for status in rows.FAILURES)
         name = self.header.get("problem")
         title = f"{len(self)} evaluations" + (f" of {name!r}" if name else "")
-        return Table(title + (f", {n_failed} failed" if n_failed else ""), columns, rows)
-
-
-def _rows_of(block: Arrays, stages: list[int]) -> Arrays:
-    mine = np.isin(block["stages"], stages)
-    return {name: column[mine] for name, column in block.items()}
-
-
-def _no_rows(space: Space | None) -> Arrays:
-    """The arrays of a log without evaluations."""
-    empty: Arrays = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items() if name != "ids"}
-    empty["thetas"] = np.empty((0, space.dimension if space else 0))
-    empty["stages"] = np.empty(0, np.int32)
-    return empty
+        title += f", {self.n_imported} of them imported" if self.n_imported else ""
+        return Table(title + (f", {n_failed} failed" if n_failed else ""), columns, lines)

@@ -14,10 +14,11 @@ import numpy as np
 
 from wilks.core.proposal import EvaluationStatus, Phase
 from wilks.store import tables
+from wilks.store.conventions import flags, members, set_attributes, unused, variable_names
+from wilks.store.hdf5 import hdf5_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from enum import IntEnum
     from pathlib import Path
 
     from wilks.core.parameter import Domain
@@ -31,25 +32,23 @@ _TYPES = ("<f8", "<i1", "<i1", "<f4", "<i4", "<i4")
 
 def write(log: EvaluationLog, space: Space, path: Path) -> None:
     """Write all evaluations of a log."""
-    import h5py
-
     n_rows = len(log)
-    names = _variable_names(tables.column_names(space.free))
+    names = variable_names(tables.column_names(space.free))
     stages = log.stages()
     # Creation order is what the netCDF library looks for.
-    with h5py.File(path, "w", track_order=True) as file:
-        _attributes(
+    with hdf5_file(path, "w", track_order=True) as file:
+        set_attributes(
             file, _nc3_strict=np.int32(1), Conventions="CF-1.11", title=f"Evaluations of {log.header['problem']}"
         )
-        dimension = file.create_dataset(_unused("evaluation", names), (n_rows,), "<i4", track_order=True)
+        dimension = file.create_dataset(unused("evaluation", names), (n_rows,), "<i4", track_order=True)
         dimension.make_scale(dimension.name.lstrip("/"))
-        _attributes(dimension, long_name="number of the evaluation, in the order of the log")
+        set_attributes(dimension, long_name="number of the evaluation, in the order of the log")
         variables = []
         for name, kind, attributes in _variables(space, names, [stage.title for stage in stages]):
             chunks = (min(_CHUNK_ROWS, n_rows),) if n_rows else None
             variable = file.create_dataset(name, (n_rows,), kind, chunks=chunks, track_order=True)
             variable.dims[0].attach_scale(dimension)
-            _attributes(variable, **attributes)
+            set_attributes(variable, **attributes)
             variables.append(variable)
         start = 0
         for block in log.iter_batches():
@@ -67,11 +66,11 @@ def _variables(space: Space, names: Sequence[str], titles: Sequence[str]) -> Ite
         yield variable, *_parameter(name, space[name])
     notes: tuple[dict[str, Any], ...] = (
         {"long_name": "natural logarithm of the likelihood, up to a constant"},
-        _members("part of the algorithm that asked", Phase),
-        _members("how the evaluation ended", EvaluationStatus),
+        members("part of the algorithm that asked", Phase),
+        members("how the evaluation ended", EvaluationStatus),
         {"long_name": "time of the call", "units": "s"},
         {"long_name": "process that made the call"},
-        _flags("stage of the run", np.arange(len(titles), dtype=np.int32), titles),
+        flags("stage of the run", np.arange(len(titles), dtype=np.int32), titles),
     )
     yield from zip(names[space.dimension :], _TYPES, notes, strict=True)
 
@@ -86,37 +85,6 @@ def _parameter(name: str, domain: Domain) -> tuple[str, dict[str, Any]]:
         small = first >= -(2**31) and last < 2**31
         if hasattr(domain, "values"):
             texts = [str(value) for value in domain.values]
-            return "<i4", attributes | _flags(name, np.arange(n_values, dtype=np.int32), texts)
+            return "<i4", attributes | flags(name, np.arange(n_values, dtype=np.int32), texts)
         return "<i4" if small else "<f8", attributes
     return "<f8", attributes
-
-
-def _members(title: str, kind: type[IntEnum]) -> dict[str, Any]:
-    return _flags(title, np.array([int(member) for member in kind], dtype=np.int8), [m.name.lower() for m in kind])
-
-
-def _flags(title: str, values: Any, texts: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401 - an array of integers
-    if not len(texts):
-        return {"long_name": title}
-    meanings = " ".join("_".join(text.split()) or "_" for text in texts)
-    return {"long_name": title, "flag_values": values, "flag_meanings": meanings}
-
-
-def _attributes(target: Any, **attributes: Any) -> None:  # noqa: ANN401 - h5py has no types
-    """Set attributes; text as fixed-length strings, which is what a classic file may hold."""
-    for name, value in attributes.items():
-        target.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
-
-
-def _variable_names(columns: Sequence[str]) -> list[str]:
-    """Names without a slash, which would make a group; no name twice."""
-    names: list[str] = []
-    for column in columns:
-        names.append(_unused(column.replace("/", "_"), names))
-    return names
-
-
-def _unused(name: str, names: Sequence[str]) -> str:
-    while name in names:
-        name += "_"
-    return name

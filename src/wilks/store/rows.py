@@ -140,3 +140,17 @@ def best_position(log_likelihoods: NDArray[np.float64]) -> int | None:
     if not finite.any():
         return None
     return int(np.argmax(np.where(finite, log_likelihoods, -np.inf)))
+
+
+def no_rows(dimension: int) -> Arrays:
+    """The arrays of a log without evaluations."""
+    empty: Arrays = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items() if name != "ids"}
+    empty["thetas"] = np.empty((0, dimension))
+    empty["stages"] = np.empty(0, np.int32)
+    return empty
+
+
+def of_stages(block: Arrays, stages: Sequence[int]) -> Arrays:
+    """The rows of some stages."""
+    mine = np.isin(block["stages"], stages)
+    return {name: column[mine] for name, column in block.items()}

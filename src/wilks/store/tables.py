@@ -116,3 +116,30 @@ def top(blocks: Iterable[Arrays], n: int) -> NDArray[np.float64] | None:
         chosen = order[np.sort(first)[:n]]
         thetas, values = thetas[chosen], values[chosen]
     return thetas
+
+
+def top_apart(blocks: Iterable[Arrays], n: int, apart: float, space: Space) -> NDArray[np.float64] | None:
+    """The best point, then again and again the best that is farther than `apart` from all chosen; None without rows."""
+    thetas: NDArray[np.float64] | None = None
+    values = np.empty(0)
+    for block in blocks:
+        new = block["log_likelihoods"]
+        wanted = np.isfinite(new) & (new > (values[-1] if len(values) == n else -np.inf))
+        kept = block["thetas"][:0] if thetas is None else thetas
+        thetas = np.concatenate([kept, block["thetas"][wanted]])
+        values = np.concatenate([values, new[wanted]])
+        chosen = _apart(space.to_unit(thetas), values, n, apart)
+        thetas, values = thetas[chosen], values[chosen]
+    return thetas
+
+
+def _apart(units: NDArray[np.float64], values: NDArray[np.float64], n: int, apart: float) -> list[int]:
+    left = values.copy()
+    chosen: list[int] = []
+    while len(chosen) < n and len(left):
+        at = int(np.argmax(left))
+        if left[at] == -np.inf:
+            break
+        chosen.append(at)
+        left[np.abs(units - units[at]).max(axis=1) <= apart] = -np.inf
+    return chosen

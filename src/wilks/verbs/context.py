@@ -14,16 +14,19 @@ import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.fingerprint import fingerprint
-from wilks.core.problem import Problem
+from wilks.core.problem import LikelihoodProblem, Problem
 from wilks.core.random import resolve_seed
 from wilks.core.result import Provenance, Result, Step
+from wilks.core.status import Outcome, Status
 from wilks.core.versions import installed_version
 from wilks.evaluation.evaluator import Evaluator
 from wilks.evaluation.executors import as_executor
+from wilks.loop.checkpoint import RunState
 from wilks.loop.drive import Callback, Outcomes, Watch, drive
 from wilks.loop.progress import Progress
 from wilks.loop.stopping import StoppingRule, as_rules
 from wilks.searchers.basins import MAX_COMBINATIONS
+from wilks.solvers.gradient_check import GradientCheck
 from wilks.store.log import EvaluationLog
 
 _LOOKED_AT, _APART = 500, 0.05
@@ -71,6 +74,7 @@ class Context:
             )
         self.seed = resolve_seed(self.common.seed)
         self.stage_key = ""
+        self._ended: Status | None = None
         self._began = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._executor = as_executor(self.common.executor)
@@ -83,7 +87,13 @@ class Context:
         self.stats.update(n_failed=0, n_reused=0, n_violated=0)
 
     def run(self, algorithm: Algorithm[Any], title: str, starts: NDArray[np.float64], *identity: object) -> Outcomes:
-        """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again."""
+        """Drive one algorithm; the same algorithm, problem, seed and `identity` find their checkpoint again.
+
+        After a check that was ended from outside nothing is driven any more.
+        """
+        if self._ended is not None:
+            state = algorithm.init(self.problem.space, self.seed, starts)
+            return Outcomes(state, self._ended, RunState(state), 0.0, 0)
         key = fingerprint(self.verb, repr(algorithm), self.seed, self.problem.fingerprint, *identity)
         self.stage_key = f"{self.verb}-{key}"
         stage = self.log.stage(self.stage_key, title)
@@ -94,7 +104,48 @@ class Context:
         self.stats["n_failed"] += outcomes.run.n_failed
         self.stats["n_violated"] += outcomes.run.n_violated
         self.stats["n_reused"] += outcomes.n_reused
+        if self.has_gradient:
+            self._count_gradients(outcomes)
         return outcomes
+
+    @property
+    def has_gradient(self) -> bool:
+        """Did the user give a gradient?"""
+        return isinstance(self.problem, LikelihoodProblem) and self.problem.gradient is not None
+
+    def _count_gradients(self, outcomes: Outcomes) -> None:
+        run = outcomes.run
+        for name in ("n_gradients", "n_gradient_entries_missing", "n_gradient_errors"):
+            self.stats[name] = self.stats.get(name, 0) + getattr(run, name)
+        if run.n_gradient_errors:
+            reason = run.gradient_error.strip().splitlines()[-1:] or ["its text was not kept"]
+            detail = (
+                f"failed at {run.n_gradient_errors} of {run.n_gradients} points; finite differences were used there. "
+                f"The first: {reason[0]}"
+            )
+            self.steps.append(Step("gradient", detail))
+
+    def check_gradient(self, starts: NDArray[np.float64]) -> None:
+        """Compare the user's gradient with differences, at the price of four evaluations.
+
+        Raises
+        ------
+        InvalidProblemError
+            If it points the wrong way.
+        """
+        if not self.has_gradient:
+            return
+        outcomes = self.run(GradientCheck(), f"check of the gradient of {self.problem.name}", starts, starts)
+        n = outcomes.run.n_evaluations
+        if outcomes.status.outcome is not Outcome.CONVERGED:
+            self._ended = outcomes.status
+            return
+        if outcomes.state.is_wrong:
+            raise InvalidProblemError(f"{self.verb}: {outcomes.state.message}")
+        message = outcomes.state.message or f"agrees with differences at {len(outcomes.state.ends)} points"
+        if outcomes.state.message:
+            self.stats["gradient_warning"] = message
+        self.steps.append(Step("check of the gradient", message, n))
 
     def provenance(self) -> Provenance:
         """Where the result comes from."""

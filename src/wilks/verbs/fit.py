@@ -110,6 +110,7 @@ def fit(
     given = context.starts(start)
     if n_starts == 0 and not len(given):
         raise InvalidConfigurationError("fit: n_starts=0 needs start=, or initial values in the space")
+    context.check_gradient(given)
     outcomes = context.run(algorithm, f"fit of {problem.name}", context.with_logged(given, 1), given)
     describe_global_stage(context, algorithm, outcomes)
     result = _result(context, algorithm, outcomes)

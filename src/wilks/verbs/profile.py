@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.core.cells import CellStatus
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
 from wilks.core.problem import ResidualProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
-from wilks.profiles.audit import summarise
 from wilks.profiles.grid import make_grid
+from wilks.profiles.handover import known_cells
+from wilks.profiles.options import ProfileOptions
 from wilks.profiles.result import ProfileResult
 from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import MapState, Optimum
 from wilks.searchers.multistart import MultiStart, MultiStartState
+from wilks.solvers.global_ascent import GlobalThenLocal
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
-from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
+from wilks.verbs.coordinates import MapCoordinates
+from wilks.verbs.fit import best_basin, describe_global_stage, finite_basins, local_solvers
+from wilks.verbs.map_result import map_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,25 +33,28 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from wilks.core.algorithm import LocalSolver
+    from wilks.core.derived import Derived
     from wilks.core.problem import Problem
-    from wilks.loop.drive import Callback, Outcomes
+    from wilks.loop.drive import Callback
     from wilks.loop.stopping import StoppingRule
     from wilks.profiles.grid import ProfileGrid
     from wilks.store.log import EvaluationLog
     from wilks.verbs.context import Start
 
-_CELL_TOLERANCE = 1e-5
+_CELL_TOLERANCE = 0.01  # of the accuracy
+_SAME_OPTIMUM = 1e-4
 _LOGGED_STARTS = 5
 
 
 def profile(
     problem: Problem,
     *,
-    over: Sequence[str] | str,
+    over: Sequence[str | Derived] | str | Derived,
     grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None = None,
     roi_threshold: float = 4.0,
     start: Start = None,
     audit: int = 12,
+    options: ProfileOptions | None = None,
     executor: object = None,
     log: EvaluationLog | None = None,
     seed: int | None = None,
@@ -67,18 +73,20 @@ def profile(
     problem
         A `LikelihoodProblem` or a `ResidualProblem`.
     over
-        Name or names of the profiled parameters.
+        Name or names of the profiled parameters; a `wilks.Derived` is a function of them.
     grid
         For each a number of nodes, evenly on the parameter's scale from end to end, or the nodes themselves; a
-        sequence in the order of `over` or a dictionary by name. By default 61 nodes in one dimension, 41 in two, 15
-        in more; all values of a discrete parameter.
+        sequence in the order of `over` or a dictionary by name. By default the path of one parameter is followed with
+        steps that fit it, two parameters have 41 nodes each, more have 15; a discrete one has all its values.
     roi_threshold
-        Depth of the region of interest below the maximum, in log-likelihood. Two parameters at 95 % confidence need
-        3.0, at 99.7 % 5.9.
+        Depth of the region of interest, in log-likelihood: two parameters at 95 % confidence need 3.0, at 99.7 % 5.9.
     start
-        An earlier result, a dictionary of values or a list of these, as additional starts.
+        An earlier result, a dictionary of values or a list of these, as additional starts. Earlier profiles of the
+        same problem hand over their optima, and all cells that are nodes of the new grid: nothing is done twice.
     audit
         Number of cells to audit: 12 give a limit of 22 % on wrong cells, 59 give 5 %; 0 switches it off.
+    options
+        A `ProfileOptions`, for what is rarely needed.
     executor, log, seed, stop, callbacks, throw
         As for `wilks.fit`.
 
@@ -106,23 +114,27 @@ def profile(
     [-1.0, 1.0]
     """
     context = Context(problem, "profile", Common(executor, log, seed, stop, callbacks))
-    lattice = make_grid(problem.space, over, grid)
+    coordinates = MapCoordinates.of(problem, over)
+    lattice = make_grid(coordinates.space, coordinates.names, grid)
     check_discrete(problem, "profile", lattice.names)
-    _check(roi_threshold, audit)
-    given = context.starts(start)
-    local, polisher = local_solvers(problem)
-    search = MultiStart(local, polisher, depth=roi_threshold + 1.0)
-    starts = context.with_logged(given, _LOGGED_STARTS)
+    settings = _settings(roi_threshold, audit, options)
+    earlier = _earlier(context, start)
     title = f"profile of {problem.name} over {', '.join(lattice.names)}"
-    first = context.run(search, f"{title}: optima", starts, given)
-    describe_global_stage(context, search, first)
-    result = _map(context, lattice, (roi_threshold, audit), first, title)
+    known = (*_optima(context, settings, earlier, start, title), earlier)
+    result = _map(context, coordinates, lattice, settings, known, title)
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
 
 
-def _check(roi_threshold: object, audit: object) -> None:
+@dataclass(frozen=True)
+class _Settings:
+    threshold: float
+    n_audit: int
+    options: ProfileOptions
+
+
+def _settings(roi_threshold: object, audit: object, options: object) -> _Settings:
     if (
         isinstance(roi_threshold, bool)
         or not isinstance(roi_threshold, (int, float))
@@ -133,36 +145,113 @@ def _check(roi_threshold: object, audit: object) -> None:
         )
     if isinstance(audit, bool) or not isinstance(audit, int) or audit < 0:
         raise InvalidConfigurationError(f"audit: expected a number of cells >= 0, got {audit!r}")
+    if options is not None and not isinstance(options, ProfileOptions):
+        raise InvalidConfigurationError(f"options: expected a wilks.ProfileOptions, got {options!r}")
+    return _Settings(float(roi_threshold), audit, options or ProfileOptions())
 
 
-def _cell_solver(problem: Problem, local: LocalSolver) -> LocalSolver:
-    if isinstance(problem, ResidualProblem):
-        return LevenbergMarquardt(_CELL_TOLERANCE)
-    return QuasiNewton(_CELL_TOLERANCE, use_gradient=local.want == "gradient")
+def _earlier(context: Context, start: Start) -> list[ProfileResult]:
+    """Earlier profiles of the same problem among the starts."""
+    given: list[object] = list(start) if isinstance(start, (list, tuple)) else [start]
+    fingerprint = context.problem.fingerprint
+    return [x for x in given if isinstance(x, ProfileResult) and x.provenance.fingerprint == fingerprint]
+
+
+def _optima(
+    context: Context, settings: _Settings, earlier: list[ProfileResult], start: Start, title: str
+) -> tuple[tuple[Optimum, ...], Status]:
+    """Optima of the whole box, and how the search for them ended."""
+    optima = _handed_over(context, earlier, settings.threshold)
+    return (optima, Status(Outcome.CONVERGED)) if optima else _global_stage(context, settings, start, title)
+
+
+def _handed_over(context: Context, earlier: list[ProfileResult], threshold: float) -> tuple[Optimum, ...]:
+    """Optima of earlier profiles that looked as deep; none if they have to be searched for."""
+    deep = [result for result in earlier if result.roi_threshold >= threshold and result.optima]
+    optima = sorted((optimum for result in deep for optimum in result.optima), key=lambda optimum: -optimum.value)
+    apart: list[Optimum] = []
+    for optimum in optima:
+        if all(float(np.abs(optimum.u - other.u).max()) > _SAME_OPTIMUM for other in apart):
+            apart.append(optimum)
+    if apart:
+        n = len(apart)
+        detail = f"{n} {'optimum' if n == 1 else 'optima'} of {len(deep)} earlier profile{'s' * (len(deep) > 1)}"
+        context.steps.append(Step("handed over", detail))
+    return tuple(apart)
+
+
+def _global_stage(
+    context: Context, settings: _Settings, start: Start, title: str
+) -> tuple[tuple[Optimum, ...], Status]:
+    """Search for the optima of the whole box."""
+    given = context.starts(start)
+    local, polisher = local_solvers(context.problem)
+    options = settings.options
+    search = MultiStart(
+        local,
+        polisher,
+        depth=settings.threshold + 1.0,
+        n_optima=options.n_optima,
+        max_starts=options.max_starts,
+        rolling=True,
+    )
+    context.check_gradient(given)
+    starts = context.with_logged(given, _LOGGED_STARTS)
+    first = context.run(search, f"{title}: optima", starts, given)
+    describe_global_stage(context, search, first)
+    found: MultiStartState = first.state
+    if first.status.outcome not in (Outcome.CONVERGED, Outcome.NOT_CONVERGED):
+        best = best_basin(found)
+        return () if best is None else (Optimum(best.u, best.value, best.curvature, reliable=False),), first.status
+    basins = finite_basins(found)
+    near = [b for b in basins if b.value > basins[0].value - settings.threshold - 1.0]
+    return tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in near), first.status
+
+
+def _cell_solver(problem: Problem, options: ProfileOptions, seed: int) -> LocalSolver:
+    tolerance = _CELL_TOLERANCE * options.accuracy
+    local: LocalSolver = (
+        LevenbergMarquardt(tolerance)
+        if isinstance(problem, ResidualProblem)
+        else QuasiNewton(tolerance, use_gradient=local_solvers(problem)[0].want == "gradient")
+    )
+    return GlobalThenLocal(local, seed) if options.inner == "global" else local
 
 
 def _map(
-    context: Context, lattice: ProfileGrid, settings: tuple[float, int], first: Outcomes, title: str
+    context: Context,
+    coordinates: MapCoordinates,
+    lattice: ProfileGrid,
+    settings: _Settings,
+    known: tuple[tuple[Optimum, ...], Status, list[ProfileResult]],
+    title: str,
 ) -> ProfileResult:
-    """Run the schedule from the optima of the first stage."""
-    threshold, n_audit = settings
-    found: MultiStartState = first.state
-    cell_solver = _cell_solver(context.problem, local_solvers(context.problem)[0])
-    near = [b for b in found.basins if b.value > found.basins[0].value - threshold - 1.0] if found.basins else []
-    optima = tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in near)
-    plan = ProfileMap(cell_solver, float(threshold), n_audit, lattice, optima)
-    if first.status.outcome not in (Outcome.CONVERGED, Outcome.NOT_CONVERGED) or not optima:
-        space = context.problem.space
-        state = replace(plan, optima=()).init(space, context.seed, np.empty((0, space.dimension)))
-        best = best_basin(found)
-        if best is not None:
-            state.best, state.best_u = best.value, best.u
-        return _result(context, plan, state, _unfinished(first.status))
-    outcomes = context.run(plan, title, np.empty((0, context.problem.space.dimension)), lattice.names, lattice.nodes)
-    state = outcomes.state
+    """Run the schedule from what is known: the optima, how their search ended, and earlier profiles."""
+    found, ended, earlier = known
+    solver = _cell_solver(context.problem, settings.options, context.seed)
+    coordinates = coordinates.suited(found)
+    optima = coordinates.optima(list(found))
+    cells = known_cells(lattice, earlier, settings.threshold) if coordinates.derived is None else None
+    plan = ProfileMap(solver, settings.threshold, settings.n_audit, lattice, optima, cells, settings.options)
+    nothing = np.empty((0, context.problem.space.dimension))
+    if ended.outcome not in (Outcome.CONVERGED, Outcome.NOT_CONVERGED) or not optima:
+        outer = coordinates.algorithm(replace(plan, optima=(), known=None)).init(
+            context.problem.space, context.seed, nothing
+        )
+        if optima:
+            coordinates.state(outer).best, coordinates.state(outer).best_u = optima[0].value, optima[0].u
+        return map_result(context, coordinates, plan, outer, _unfinished(ended))
+    identity = () if cells is None else (cells.cells, cells.solutions.values, settings.n_audit)
+    outcomes = context.run(coordinates.algorithm(plan), title, nothing, lattice.names, lattice.nodes, *identity)
+    state = coordinates.state(outcomes.state)
+    if coordinates.derived is not None:
+        context.stats["n_violated"] += outcomes.state.n_void
+        context.steps.append(Step("derived quantities", coordinates.detail()))
+    taken = "" if cells is None else f"{len(np.unique(cells.cells))} cells taken over, "
     detail = (
-        f"{cell_solver.name}; flood over {int((state.best_rows >= 0).sum())} cells from {len(optima)} optima, "
+        f"{solver.name}; {taken}{int((state.best_rows >= 0).sum())} cells in all from {len(optima)} optima, "
         f"{_n_branches(plan, state)} branches in the region of interest, "
+        f"{int((~state.records.anchors[: state.records.n]).sum())} cells accepted by one evaluation, "
         f"{state.n_passes} healing passes"
     )
     context.steps.append(Step("map", detail, outcomes.run.n_evaluations - state.audit.n_evaluations))
@@ -171,7 +260,9 @@ def _map(
     if state.n_better_optima:
         detail = f"cells beat the best fit {state.n_better_optima} times; the map went on from the better optimum"
         context.steps.append(Step("better optimum", detail))
-    return _result(context, plan, state, _unfinished(outcomes.status))
+    if coordinates.derived is None:
+        found = tuple(sorted(state.optima, key=lambda optimum: -optimum.value))
+    return map_result(context, coordinates, plan, outcomes.state, _unfinished(outcomes.status), found)
 
 
 def _unfinished(status: Status) -> Status:
@@ -185,56 +276,3 @@ def _n_branches(plan: ProfileMap, state: MapState) -> int:
     records = state.records
     inside = np.flatnonzero(records.values[: records.n] > plan.cut(state))
     return len({records.root(int(label)) for label in records.labels[inside]})
-
-
-def _result(context: Context, plan: ProfileMap, state: MapState, status: Status) -> ProfileResult:
-    space, shape = context.problem.space, plan.grid.shape
-    rows = state.best_rows
-    visited = rows >= 0
-    values = state.best_values.copy()
-    cell_status = np.full(plan.grid.n_cells, CellStatus.UNVISITED, dtype=np.int8)
-    converged = state.records.converged[rows[visited]] if visited.any() else np.empty(0, dtype=bool)
-    cell_status[visited] = np.where(converged, CellStatus.CONVERGED, CellStatus.NOT_CONVERGED)
-    failed = np.array(state.failed_cells, dtype=np.int64)
-    cell_status[failed], values[failed] = CellStatus.FAILED, -np.inf
-    context.stats.update(n_visited=int(visited.sum()), n_better_optima=state.n_better_optima)
-    context.stats["is_complete"] = state.stage == "done"
-    has_best = math.isfinite(state.best)
-    with np.errstate(invalid="ignore"):
-        in_roi = values > state.best - plan.threshold
-    return ProfileResult(
-        space=space,
-        status=status,
-        best=space.to_values(space.from_unit(state.best_u)) if has_best else {},
-        log_likelihood=state.best,
-        n_evaluations=context.n_evaluations,
-        stats=context.stats,
-        provenance=context.provenance(),
-        log=context.log,
-        over=plan.grid.names,
-        axes=dict(zip(plan.grid.names, plan.grid.nodes, strict=True)),
-        log_likelihood_map=values.reshape(shape),
-        in_roi=in_roi.reshape(shape),
-        argmax=_argmax(state, shape),
-        cell_status=cell_status.reshape(shape),
-        audit=summarise(state.audit, state.best_values, shape) if state.audit.cells else None,
-        roi_threshold=plan.threshold,
-    )
-
-
-def _argmax(state: MapState, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Nuisance values of the best solution of each cell, NaN where not visited."""
-    visited = np.flatnonzero(state.best_rows >= 0)
-    rows = state.best_rows[visited]
-    full = np.zeros((len(visited), state.space.dimension))
-    for at, row in enumerate(rows.tolist()):
-        full[at] = state.bases[int(state.records.labels[row])]
-        full[at, state.inner] = state.records.arguments[row]
-    theta = state.space.from_unit(full)
-    found = {}
-    for column, name in enumerate(state.space.free):
-        if column not in state.columns:
-            values = np.full(int(np.prod(shape)), np.nan)
-            values[visited] = theta[:, column]
-            found[name] = values.reshape(shape)
-    return found

@@ -19,6 +19,7 @@ stages:
       grid: {omega_m: [0.1, 0.2, 0.5]}
       fix: {w: -1}
       stop: {seconds: 5}
+  - volume: {n_walkers: 200, options: {sigma_fraction: 0.2}, samples: volume.csv}
   - compare:
   - report: {title: All of it}
 """
@@ -50,6 +51,7 @@ def test_headings():
         "fit",
         "profile of omega_m, w",
         "profile of omega_m with w=-1",
+        "volume",
         "comparison",
         "All of it",
     ]
@@ -73,7 +75,7 @@ CASES = [
             "1: problem: expected text, got 1",
             "2: run: expected text that is not empty, got ''",
             "3: seed: expected a number >= 0, got -1",
-            "4: executor: expected one of serial, processes, {processes: 2}, got 'process'",
+            "4: executor: expected one of serial, processes, mpi, {processes: 2}, got 'process'",
             "5: stages: expected at least one entry, got a list of length 0",
             "6: sedd: unknown key, did you mean 'seed'?",
         ],
@@ -95,16 +97,24 @@ STAGE_CASES = [
         "  - fit:\n    n_starts: 20\n",
         [
             (
-                "3: stages.0: expected one key, one of search, fit, profile, compare, report, "
+                "3: stages.0: expected one key, one of search, fit, profile, volume, compare, report, "
                 "got the keys fit, n_starts; indent what belongs to 'fit'"
             )
         ],
     ),
     (
         "  - fit\n",
-        ["3: stages.0: expected one of search, fit, profile, compare, report as a key with its settings, got 'fit'"],
+        [
+            (
+                "3: stages.0: expected one of search, fit, profile, volume, compare, report as a key with its "
+                "settings, got 'fit'"
+            )
+        ],
     ),
-    ("  - {}\n", ["3: stages.0: expected one key, one of search, fit, profile, compare, report, got an empty mapping"]),
+    (
+        "  - {}\n",
+        ["3: stages.0: expected one key, one of search, fit, profile, volume, compare, report, got an empty mapping"],
+    ),
     ("  - fit: 3\n", ["3: stages.0.fit: expected a mapping (key: value), got 3"]),
     ("  - fit:\n      n_start: 3\n", ["4: stages.0.fit.n_start: unknown key, did you mean 'n_starts'?"]),
     (

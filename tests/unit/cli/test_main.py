@@ -85,7 +85,7 @@ def test_init_overwrites_nothing(tmp_path, name):
             ["export", ".", "--format", "csv"],
             ".: there is no run in this folder; expected a run folder, or a configuration that was run",
         ),
-        (["export", ".", "--format", "xls"], "--format: expected one of csv, hdf5, parquet, netcdf, got 'xls'"),
+        (["export", ".", "--format", "xls"], "--format: expected one of csv, hdf5, parquet, netcdf, npz, got 'xls'"),
     ],
 )
 def test_one_clear_message_without_a_traceback(tmp_path, monkeypatch, arguments, message):

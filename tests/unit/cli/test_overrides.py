@@ -54,11 +54,14 @@ def test_seed():
         ({"settings": ("seed=[1",)}, "--set seed=[1: not valid YAML: '[1'"),
         ({"settings": ("stages.7.fit={}",)}, "--set stages.7.fit={}: stages has 1 entries, counted from 0; got 7"),
         ({"seed": -1}, "--seed -1: seed: expected a number >= 0, got -1"),
-        ({"executor": "mpi"}, "--executor mpi: executor: expected one of serial, processes, {processes: 2}, got 'mpi'"),
+        (
+            {"executor": "dask"},
+            "--executor dask: executor: expected one of serial, processes, mpi, {processes: 2}, got 'dask'",
+        ),
         ({"workers": 0}, "--workers 0: executor.processes: expected a number of workers, at least 1, got 0"),
         (
             {"executor": "serial", "workers": 2},
-            "--workers 2: executor: expected one of serial, processes, {processes: 2}, got the keys serial",
+            "--workers 2: executor: expected one of serial, processes, mpi, {processes: 2}, got the keys serial",
         ),
     ],
 )

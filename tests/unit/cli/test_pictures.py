@@ -28,7 +28,7 @@ def test_what_is_drawn(tmp_path, fit, profile):
         "pictures/01-fit.png",
         "pictures/01-fit-starts.png",
         "pictures/02-profile-of-a.png",
-        "pictures/02-profile-of-a-b.png",
+        "pictures/02-profile-of-a-argmax.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 

@@ -404,20 +404,54 @@ def test_gradient(gradient, expected):
     ("gradient", "text"),
     [
         (raising, "by my own code"),
+        (lambda v: sys.exit(3), "SystemExit: 3"),
         (lambda v: [1.0], "gradient must return an array of floats of shape (2,), got shape (1,)"),
         (lambda v: np.ones((2, 2)), "got shape (2, 2)"),
         (lambda v: None, "got None"),
         (lambda v: {"x": "a", "y": 1.0}, "could not convert string to float"),
+        (lambda v: {"x": 1.0, "z": 1.0}, "gradient: 'z' is no parameter; they are x, y"),
         (lambda v: np.array([1j, 2]), "complex"),
     ],
 )
-def test_wrong_gradient_is_a_failure(gradient, text):
+def test_wrong_gradient_costs_nothing_but_itself(gradient, text):
     answer = answer_of(lambda v: v["x"], want="gradient", gradient=gradient)
-    assert statuses(answer) == ["FAILED", "FAILED"]
+    assert statuses(answer) == ["OK", "OK"]
+    assert answer.log_likelihoods.tolist() == [0.5, -0.5]
+    np.testing.assert_array_equal(answer.payloads, np.full((2, 2), np.nan))
+    assert sorted(answer.errors) == [0, 1]
+    assert answer.errors[0].startswith("gradient")
     assert text in answer.errors[0]
     assert "src/wilks" not in answer.errors[0]
-    assert answer.payloads == [None, None]
-    assert answer.log_likelihoods[0] == -np.inf
+
+
+def test_only_the_first_broken_gradient_of_a_chunk_has_its_traceback():
+    answer = answer_of(lambda v: v["x"], want="gradient", gradient=raising)
+    assert "in raising" in answer.errors[0]
+    assert answer.errors[1] == "gradient: ZeroDivisionError: by my own code"
+
+
+def test_no_gradient_where_there_is_no_likelihood():
+    asked = []
+
+    def gradient(values):
+        asked.append(values["x"])
+        return {"x": 1.0}
+
+    function = {0.1: 1.0, 0.2: -np.inf, 0.3: np.nan}
+    points = [[0.1, 1], [0.2, 1], [0.3, 1], [0.4, 1]]
+    answer = answer_of(
+        lambda v: function[v["x"]], points, want="gradient", gradient=gradient, constraints=lambda v: v["x"] != 0.4
+    )
+    assert statuses(answer) == ["OK", "EXCLUDED", "FAILED", "VIOLATED"]
+    assert asked == [0.1]
+    assert [payload is None for payload in answer.payloads] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("gradient", [lambda v: {"x": 2.0}, lambda v: [2.0, np.nan], raising])
+def test_a_discrete_parameter_has_no_derivative_to_miss(gradient):
+    space = Space(x=Real(-1, 1), n=Integer(0, 3))
+    answer = answer_of(lambda v: v["x"], [[0.5, 1.0]], want="gradient", gradient=gradient, space=space)
+    assert answer.payloads[0][1] == 0.0
 
 
 def test_gradient_of_a_fixed_problem_is_over_the_free_parameters():

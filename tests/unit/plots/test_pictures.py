@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 import wilks
 from tests.unit.plots import examples
 from wilks import plots
+from wilks.core.cells import CellStatus
 from wilks.core.status import Outcome, Status
 from wilks.core.wilks_theorem import wilks_depth
 from wilks.plots import geometry, style
@@ -122,20 +123,79 @@ def test_profile_2d_draws_map_outlines_and_colour_bar(case):
     assert [len(c.get_segments()) for c in lines] == [len(geometry.outlines(result, v)) for v in (0.68, 0.95)]
 
 
-def test_profile_2d_leaves_unknown_cells_blank():
+def test_profile_2d_leaves_what_lies_outside_the_region_of_interest_blank():
     result = examples.banana()
     ax = plots.profile_2d(result).axes[0]
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
-    blank = ~np.isfinite(result.log_likelihood_map.T)
-    assert np.array_equal(np.ma.getmaskarray(mesh.get_array()), blank)
+    assert np.array_equal(np.ma.getmaskarray(mesh.get_array()), ~result.in_roi.T)
+    assert not any(getattr(c, "get_hatch", lambda: None)() for c in ax.collections)
+
+
+def test_profile_2d_hatches_what_an_unfinished_map_did_not_visit():
+    result = replace(examples.gaussian_2d(cut=6), stats={"is_complete": False})
+    ax = plots.profile_2d(result).axes[0]
     assert any(getattr(c, "get_hatch", lambda: None)() == "////" for c in ax.collections)
-    assert {"not visited", "not converged", "no finite value"} <= set(legend_texts(ax))
+    assert "not visited" in legend_texts(ax)
+    known = next(c for c in ax.collections if isinstance(c, QuadMesh)).get_array()  # below the visited cells no hatch
+    assert np.array_equal(np.ma.getmaskarray(known), np.isnan(result.log_likelihood_map.T))
 
 
 def test_profile_2d_marks_cells_that_went_wrong():
     ax = plots.profile_2d(examples.banana()).axes[0]
     marks = {line.get_marker(): len(line.get_xdata()) for line in ax.lines}
     assert (marks["x"], marks["s"], marks["*"]) == (3, 1, 1)
+    assert {"not converged", "no finite value"} <= set(legend_texts(ax))
+
+
+def test_profile_2d_with_other_levels_and_colours():
+    result = examples.gaussian_2d((81, 101))
+    figure = plots.profile_2d(result, confidence=(0.9, 0.5), vmin=-2)
+    ax, bar = figure.axes
+    figure.canvas.draw()
+    lines = [c for c in ax.collections if isinstance(c, LineCollection)]
+    for collection, level in zip(lines, (0.5, 0.9), strict=True):
+        d = np.concatenate(collection.get_segments()) - examples.MEAN
+        drops = 0.5 * np.einsum("ij,jk,ik->i", d, np.linalg.inv(examples.COVARIANCE), d)
+        assert drops == pytest.approx(wilks_depth(level, 2), rel=0.03)
+    (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    assert mesh.get_clim() == (-2.0, 0.0)
+    assert mesh.colorbar.extend == "min"
+    assert [line.get_ydata()[0] for line in bar.lines] == pytest.approx([-wilks_depth(0.5, 2)])  # 0.9 lies below
+    assert legend_texts(ax)[:2] == ["50 % region", "90 % region"]
+
+
+def test_profile_1d_with_other_levels_and_depth():
+    result = examples.gaussian_1d()
+    ax = plots.profile_1d(result, confidence=(0.6827, 0.9545, 0.99), vmin=-3).axes[0]
+    assert legend_texts(ax)[:3] == ["68.27 % set", "95.45 % set", "99 % set"]
+    assert ax.get_ylim()[0] == pytest.approx(-3.24)
+    assert horizontal_lines(ax) == pytest.approx([-3.3174, -2.0, -0.5], abs=1e-3)
+    assert [text.get_text() for text in ax.texts] == ["68.27 %", "95.45 %"]  # that of 99 % lies below the picture
+
+
+def went_wrong():
+    result = examples.gaussian_1d()
+    result.cell_status[[8, 14]] = CellStatus.NOT_CONVERGED
+    result.cell_status[11], result.log_likelihood_map[11] = CellStatus.FAILED, -np.inf
+    return result
+
+
+def test_profile_1d_marks_nodes_that_went_wrong():
+    result = went_wrong()
+    ax = plots.profile_1d(result).axes[0]
+    marks = {line.get_marker(): line for line in ax.lines}
+    nodes = result.axes["omega_m"]
+    assert marks["x"].get_xdata() == pytest.approx(nodes[[8, 14]])
+    assert marks["x"].get_ydata()[0] == pytest.approx(-0.5 * ((nodes[8] - 0.28) / 0.06) ** 2)
+    assert marks["s"].get_xdata() == pytest.approx(nodes[[11]])
+    low, high = ax.get_ylim()
+    assert all(low < y < high for mark in "xs" for y in marks[mark].get_ydata())
+    assert legend_texts(ax)[-2:] == ["not converged", "no finite value"]
+
+
+def test_profile_1d_refuses_what_is_not_profiled():
+    with pytest.raises(wilks.InvalidConfigurationError, match="out of omega_m, got w"):
+        plots.profile_1d(examples.gaussian_1d(), "w")
 
 
 def test_profile_2d_says_nothing_of_what_does_not_occur():
@@ -170,6 +230,60 @@ def test_argmax_map_draws_every_kind_of_nuisance(make, nuisance):
     assert result.space.label(nuisance) in figure.axes[-1].get_ylabel()
 
 
+def test_argmax_maps_have_a_panel_for_every_nuisance():
+    figure = plots.argmax_maps(examples.two_islands())
+    figure.canvas.draw()
+    assert [ax.get_ylabel() for ax in figure.axes[2:]] == ["model at the maximum", "offset [mag] at the maximum"]
+    meshes = [[c for c in ax.collections if isinstance(c, QuadMesh)] for ax in figure.axes[:2]]
+    assert np.array_equal(np.ma.getmaskarray(meshes[1][0].get_array()), ~examples.two_islands().in_roi.T)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["68 % region", "95 % region", "best point"]
+
+
+def test_argmax_curves_share_the_axis_of_the_profile():
+    result = went_wrong()
+    figure = plots.argmax_maps(result)
+    figure.canvas.draw()
+    upper, lower = figure.axes
+    assert [ax.get_ylabel() for ax in (upper, lower)] == ["offset [mag]\nat the maximum", "$w$\nat the maximum"]
+    assert (upper.get_xlabel(), lower.get_xlabel()) == ("", r"$\Omega_m$")
+    nodes = next(line for line in lower.lines if line.get_marker() == "o")
+    assert nodes.get_ydata() == pytest.approx(result.argmax["w"])
+    spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in upper.patches)
+    pieces = sorted(piece[:2] for level in (0.68, 0.95) for piece in result.intervals("omega_m", level))
+    assert np.array(spans) == pytest.approx(np.array(pieces))
+    crosses = next(line for line in upper.lines if line.get_marker() == "x")
+    assert len(crosses.get_xdata()) == 2
+
+
+def test_argmax_curve_shows_a_bound_that_is_reached():
+    result = examples.gaussian_1d()
+    at_bound = replace(result, argmax={"offset": np.clip(8 * result.argmax["offset"], -1, 0.5)})
+    (ax,) = plots.argmax_map(at_bound, "offset").axes
+    assert [line.get_ydata()[0] for line in ax.lines if list(line.get_xdata()) == [0, 1]] == []
+    low, high = np.flatnonzero(result.in_roi)[[0, -1]]
+    at_bound.argmax["offset"][low : high + 1] = np.linspace(-1, 0.5, high - low + 1)
+    (ax,) = plots.argmax_map(at_bound, "offset").axes
+    assert [line.get_ydata()[0] for line in ax.lines if list(line.get_xdata()) == [0, 1]] == [-1]
+
+
+@pytest.mark.parametrize(
+    ("make", "nuisances", "message"),
+    [
+        (examples.gaussian_2d, ("offset", "mass"), "no nuisance parameter 'mass' here; there are: offset"),
+        (examples.cut_by_box, (), "no nuisance parameter to draw here; there are: omega_m"),
+    ],
+)
+def test_argmax_maps_refuse_unknown_names(make, nuisances, message):
+    with pytest.raises(wilks.InvalidConfigurationError, match=message):
+        plots.argmax_maps(make(), nuisances)
+
+
+def test_a_map_of_all_parameters_has_no_argmax():
+    with pytest.raises(wilks.InvalidConfigurationError, match="there are: none, all parameters are profiled"):
+        plots.argmax_maps(replace(examples.gaussian_2d(), argmax={}))
+
+
 def test_argmax_map_shows_the_names_of_a_choice():
     bar = plots.argmax_map(examples.two_islands(), "model").axes[1]
     assert [text.get_text() for text in bar.get_yticklabels()] == ["flat", "curved"]
@@ -180,6 +294,13 @@ def test_argmax_map_refuses_unknown_names():
         plots.argmax_map(examples.gaussian_2d(), "mass")
     with pytest.raises(wilks.InvalidConfigurationError, match="needs two parameters"):
         plots.argmax_map(examples.volume(), "mass")
+
+
+def test_a_legend_takes_as_many_rows_as_the_width_needs():
+    for width, n_columns in ((8.0, 3), (2.6, 2)):
+        ax = Figure(figsize=(width, 3)).add_subplot()
+        plots.profile_2d(examples.two_islands(), ax=ax)
+        assert ax.get_legend()._ncols == n_columns
 
 
 def test_given_axes_are_drawn_on():
@@ -295,6 +416,18 @@ def test_narrow_log_axis_has_readable_ticks():
     assert sum(bool(text.get_text()) for text in figure.axes[0].get_xticklabels()) >= 2
 
 
+def test_save_with_other_dots_per_inch(tmp_path):
+    from matplotlib.image import imread
+
+    figure = plots.profile_1d(examples.gaussian_1d())
+    coarse, fine = (imread(plots.save(figure, tmp_path / f"{dpi}.png", dpi=dpi)).shape for dpi in (50, 100))
+    assert fine[0] == pytest.approx(2 * coarse[0], abs=1)
+    with pytest.raises(
+        wilks.InvalidConfigurationError, match="dpi: expected a positive number of dots per inch, got 0"
+    ):
+        plots.save(figure, tmp_path / "a.png", dpi=0)
+
+
 def test_save_writes_what_the_ending_says(tmp_path):
     figure = plots.profile_1d(examples.gaussian_1d())
     assert plots.save(figure, tmp_path / "new" / "a.png").read_bytes().startswith(b"\x89PNG")
@@ -317,6 +450,12 @@ def test_picture_html_is_one_image_with_words(make):
 def test_picture_html_of_a_fit_without_errors_shows_its_starts():
     fit = examples.fit(np.diag([np.nan, np.inf]), status=Status(Outcome.NOT_CONVERGED))
     assert plots.picture_html(fit).startswith("<img")
+
+
+def test_a_profile_that_found_nothing_has_no_picture():
+    nothing = examples.profile(("w",), (np.arange(-3.0, 0.0),), np.full(3, -np.inf), best={}, maximum=-np.inf)
+    assert plots.picture_html(nothing) == ""
+    assert "no finite log-likelihood" in nothing._repr_html_()
 
 
 def test_result_shows_its_picture_in_a_notebook():

@@ -68,6 +68,23 @@ def test_convergence_shows_every_evaluation_of_the_log(run):
     assert "evaluation" in legend_texts(ax)
 
 
+def test_course_of_a_search_with_fixed_parameters():
+    space = wilks.Space(x=wilks.Real(-1, 1), y=wilks.Real(-1, 1))
+    problem = wilks.LikelihoodProblem(space, lambda v: -(v["x"] ** 2) - v["y"] ** 2)
+    log = wilks.EvaluationLog()
+    wilks.search(problem, wilks.RandomSearch(), n_evaluations=10, seed=1, callbacks=(), log=log)
+    result = wilks.search(problem.fix(y=0.5), wilks.RandomSearch(), n_evaluations=20, seed=1, callbacks=(), log=log)
+    dots = next(line for line in plots.convergence(result).axes[0].lines if line.get_marker() == ".")
+    gaps = result.log_likelihood - result.to_dataframe()["log_likelihood"].to_numpy()
+    assert dots.get_ydata().max() == pytest.approx(gaps.max())
+
+
+def test_the_digits_of_a_polish_do_not_stretch_the_axis():
+    history = np.array([[1, -50.0], [7, -1.0], [40, -1e-3], [60, -1e-12], [70, 0.0]])
+    ax = plots.convergence(searches.search(history=history, log_likelihood=0.0)).axes[0]
+    assert ax.get_ylim()[1] > 1e-5
+
+
 def test_failed_evaluations_leave_no_dot():
     def log_likelihood(v):
         return float("nan") if v["x"] < 0 else -v["x"]
@@ -96,10 +113,19 @@ def test_swap_rates_mark_pairs_that_hardly_exchange():
     figure = plots.swap_rates(searches.search(tempering=searches.tempering()))
     figure.canvas.draw()
     (ax,) = figure.axes
-    heights = {round(bar.get_x() + bar.get_width() / 2, 1): bar.get_height() for bar in ax.patches}
+    tints = [bar for bar in ax.patches if bar.get_alpha()]
+    bars = [bar for bar in ax.patches if not bar.get_alpha()]
+    heights = {round(bar.get_x() + bar.get_width() / 2, 1): bar.get_height() for bar in bars}
     assert heights == pytest.approx({0.5: 0.08, 1.5: 0.4, 2.5: 0.0})
-    assert [bar.get_height() for bar in ax.patches if bar.get_hatch()] == [0.08]
-    assert [text.get_text() for text in ax.texts] == ["no attempt", "0.08", "0.40"]
+    assert [bar.get_height() for bar in bars if bar.get_hatch()] == [0.08]
+    assert [text.get_text() for text in ax.texts] == ["0.08", "0.40", "no attempt"]
+    assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in tints] == [(pytest.approx(0.5), 0.2)]
+
+
+def test_a_swap_rate_of_zero_is_seen():
+    ax = plots.swap_rates(searches.search(tempering=searches.tempering(swap_rates=np.array([0.0, 0.4, 0.3])))).axes[0]
+    assert [bar.get_height() for bar in ax.patches if bar.get_alpha()] == [0.2]
+    assert "0.00" in {text.get_text() for text in ax.texts}
 
 
 def test_acceptance_has_a_bar_for_every_rung():
@@ -114,10 +140,10 @@ def test_ladder_ends_with_the_last_temperatures():
     assert ax.get_yscale() == "log"
     assert ax.lines[0].get_ydata().tolist() == [0.1, 0.01, 0.001]
     assert {line.get_xdata()[-1] for line in ax.lines} == {240}
-    assert [text.get_text() for text in ax.texts] == ["hottest", "coldest"]
+    assert {text.get_text(): text.get_position()[1] for text in ax.texts} == {"coldest": 0.001, "hottest": 10.0}
 
 
-def test_an_infinite_temperature_is_named():
+def test_an_infinite_temperature_is_the_top():
     ladder = np.array([1.0, 4.0, np.inf])
     history = (np.empty(0, dtype=np.int64), np.empty((0, 3)))
     diagnostics = searches.tempering(ladder=ladder, ladder_history=history)
@@ -125,10 +151,13 @@ def test_an_infinite_temperature_is_named():
     figure.canvas.draw()
     (ax,) = figure.axes
     assert ax.lines[1].get_data()[0].tolist() == [0, 240]
-    assert r"\infty" in ax.get_title(loc="left")
+    assert [text.get_text() for text in ax.texts] == ["coldest", r"hottest: $\infty$"]
+    (top,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert list(top.get_ydata()) == [1, 1]
+    assert top.get_transform() == ax.transAxes
 
 
-def test_a_ladder_that_lost_rungs_is_drawn():
+def test_ladders_of_other_lengths_are_grey_and_the_sweeps_count_on():
     ladders = np.array([[1.0, 2.0, 5.0, 20.0, np.inf], [1.0, 3.0, 9.0, np.inf, np.nan]])
     diagnostics = searches.tempering(
         ladder=np.array([1.0, 4.0, 8.0, np.inf]), ladder_history=(np.array([0, 30]), ladders)
@@ -136,8 +165,13 @@ def test_a_ladder_that_lost_rungs_is_drawn():
     figure = plots.ladder(searches.search(tempering=diagnostics))
     figure.canvas.draw()
     (ax,) = figure.axes
-    assert ax.lines[1].get_ydata().tolist() == [2.0, 3.0, 4.0]
-    assert [text.get_text() for text in ax.texts] == ["coldest"]
+    second = ax.lines[1]
+    assert second.get_xdata().tolist() == [30, 30 + 240]  # a sampler counts anew with every ladder
+    assert second.get_ydata().tolist() == [3.0, 4.0]
+    tried = next(c for c in ax.collections if c.get_color()[0][0] == pytest.approx(0.72))
+    assert sorted(segment[0, 1] for segment in tried.get_segments()) == [1.0, 2.0, 5.0, 20.0]
+    assert {tuple(segment[:, 0]) for segment in tried.get_segments()} == {(0.0, 30.0)}
+    assert ax.get_title(loc="left").startswith("grey:")
 
 
 def test_replicas_follow_their_rungs():
@@ -223,6 +257,28 @@ def test_draws_that_never_moved_are_drawn():
     stuck = {name: np.full_like(values, values[0, 0]) for name, values in result.draws.items()}
     figure = plots.corner(replace(result, sample=replace(result.sample, states=stuck)))
     figure.canvas.draw()
+
+
+def test_bins_follow_the_width_of_the_modes_not_their_distance():
+    from wilks.plots.draws import _bin_width
+
+    random = np.random.default_rng(5)
+    modes = np.concatenate([random.normal(0.2, 0.005, 4000), random.normal(0.8, 0.005, 4000)])
+    one = np.sort(random.normal(0.5, 0.005, 8000))
+    assert _bin_width(np.sort(modes)) < 4 * _bin_width(one)
+    freedman_diaconis = 2 * np.subtract(*np.quantile(one, [0.75, 0.25])) * 8000 ** (-1 / 3)
+    assert _bin_width(one) == pytest.approx(freedman_diaconis, rel=0.1)
+
+
+def test_regions_of_draws_reach_the_bounds_of_the_box():
+    result = searches.sampled(3000)
+    random = np.random.default_rng(2)
+    piled = {"x": -5 + np.abs(random.normal(0, 0.5, (1, 3000))), "rate": 10 ** random.normal(-1, 0.2, (1, 3000))}
+    figure = plots.draws_corner(replace(result, sample=replace(result.sample, states=piled)))
+    figure.canvas.draw()
+    contours = np.array(figure.axes).reshape(2, 2)[1, 0].collections
+    reach = min(path.vertices[:, 0].min() for c in contours for path in c.get_paths() if len(path.vertices))
+    assert reach == pytest.approx(-5, abs=1e-6)
 
 
 def test_regions_hold_their_share():

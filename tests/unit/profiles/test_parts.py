@@ -26,7 +26,11 @@ def test_neighbours():
     assert sorted(grid.neighbours(0, diagonal=True)) == [1, 5, 6]
     assert sorted(grid.neighbours(6)) == [1, 5, 7, 11]
     assert sorted(grid.around(6, 1)) == sorted(grid.neighbours(6, diagonal=True)) == [0, 1, 2, 5, 7, 10, 11, 12]
-    assert sorted(grid.around(6, 2, step=2)) == [8, 16, 18]
+    assert sorted(grid.around(6, 1, 2)) == sorted(grid.around(6, 1)), "no lattice on an axis of a few nodes"
+    wide = make_grid(SPACE, ("x",), {"x": 17})
+    assert [wide.around(5, 2, s) for s in (1, 2, 8)] == [[3, 4, 6, 7], [1, 3, 7, 9], [1, 9, 13]]
+    assert wide.neighbours(5, 4) == [1, 9]
+    assert wide.nearest(wide.unit(5), 4) == 4
 
 
 def test_all_values_of_a_category_are_neighbours():

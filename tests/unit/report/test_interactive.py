@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.plots import examples
+from wilks.core.cells import CellStatus
 from wilks.plots import geometry
 from wilks.report import interactive
 
@@ -45,7 +46,7 @@ def test_map_holds_the_cells_and_what_the_hover_says():
     result = examples.banana()
     heat = heat_of(interactive.map_figure(result))
     z = np.array(heat["z"], dtype=float)
-    known = np.isfinite(result.log_likelihood_map.T)
+    known = result.in_roi.T
     assert np.array_equal(np.isfinite(z), known)
     assert z[known] == pytest.approx(result.log_likelihood_map.T[known], abs=1e-6)
     assert (len(heat["x"]), len(heat["y"])) == (62, 62)
@@ -60,6 +61,26 @@ def test_map_holds_the_cells_and_what_the_hover_says():
 def test_map_marks_cells_that_went_wrong_and_the_best_point():
     names = {trace.get("name") for trace in interactive.map_figure(examples.banana())["data"]}
     assert {"not converged", "no finite value", "best point", "68 % region", "95 % region"} <= names
+
+
+def test_curve_marks_nodes_that_went_wrong():
+    result = examples.gaussian_1d()
+    result.cell_status[[8, 14]] = CellStatus.NOT_CONVERGED
+    result.cell_status[11], result.log_likelihood_map[11] = CellStatus.FAILED, -np.inf
+    figure = interactive.curve_figure(result, "omega_m")
+    marks = {
+        trace["name"]: trace for trace in figure["data"] if trace.get("name") in ("not converged", "no finite value")
+    }
+    nodes = result.axes["omega_m"]
+    assert marks["not converged"]["x"] == pytest.approx(nodes[[8, 14]])
+    assert marks["no finite value"]["x"] == pytest.approx(nodes[[11]])
+    assert marks["no finite value"]["y"] == pytest.approx([-4.19], abs=0.01)
+
+
+def test_argmax_is_shown_in_the_region_of_interest():
+    result = examples.gaussian_2d()
+    z = np.array(heat_of(interactive.argmax_figure(result, "offset"))["z"], dtype=float)
+    assert np.array_equal(np.isfinite(z), result.in_roi.T)
 
 
 def test_lines_are_those_of_the_printed_pictures():

@@ -219,13 +219,22 @@ def test_every_kind_of_profile_is_reported(tmp_path, make):
     assert "main" in [tag for tag, _ in Page(write(tmp_path, [("Profile", make())])).tags]
 
 
+def test_a_profile_of_three_parameters_has_all_pairs_and_cuts(tmp_path):
+    page = Page(write(tmp_path, [("Profile", examples.volume())]))
+    plots = [a["id"] for a in page.of("div") if (a.get("class") or "").startswith("plot")]
+    assert plots == [f"stage-1-{kind}-{number}" for kind in ("map", "curve") for number in (1, 2, 3)]
+    assert "Cuts along offset" in page.text
+    assert any("cuts through their joint region" in a["alt"] for a in page.of("img"))
+
+
 def test_nothing_to_report(tmp_path):
     assert "There is no result to report." in write(tmp_path, [])
 
 
 def test_other_things_are_refused(tmp_path):
     with pytest.raises(
-        wilks.InvalidConfigurationError, match="expected results of search, fit, profile or compare, got a dict"
+        wilks.InvalidConfigurationError,
+        match="expected results of search, fit, profile, sample_volume or compare, got a dict",
     ):
         write_report(tmp_path / "report.html", [("Stage", {})], title="A run")
     assert list(tmp_path.iterdir()) == []
@@ -268,6 +277,22 @@ def test_a_search_is_reported(tmp_path, without_plotly):
     assert len(page.of("img")) == 5
     assert all(a.get("alt") for a in page.of("img"))
     assert "The best rose" not in page.text
+
+
+def test_a_portfolio_says_what_its_methods_took(tmp_path, without_plotly):
+    details = {"n_restarts": 2, "n_evaluations_kicks": 240, "n_evaluations_polish": 700}
+    page = Page(write(tmp_path, [("Search", searches.search(details=details))]))
+    assert "Evaluations by method: polish 700, kicks 240, first and random points 60." in page.text
+    assert "n restarts" in page.text
+    assert "n evaluations kicks" not in page.text  # said once
+
+
+def test_points_that_violated_a_constraint_are_no_evaluations(tmp_path):
+    counts = SimpleNamespace(counts=lambda: {"ok": 1234, "violated": 5678}, failures=lambda limit=10: [])
+    page = Page(write(tmp_path, [("Fit", examples.fit())], log=counts))
+    assert "Points that violated a constraint and were not evaluated: 5,678." in page.text
+    rows = re.findall(r"violated", page.text)
+    assert len(rows) == 1
 
 
 def test_a_search_that_sampled_shows_its_draws(tmp_path, without_plotly):

@@ -8,6 +8,7 @@ import pytest
 from tests.catalogue import KNOWN_PROBLEMS, WITH_GRADIENT
 from tests.unit.solvers import ascents
 from tests.unit.solvers.ascents import climb, parabola, positive_definite
+from wilks.solvers.gradient import check_derivatives, check_points
 from wilks.solvers.quasi_newton import QuasiNewton
 
 TIGHT = QuasiNewton(1e-9, 400)
@@ -319,3 +320,41 @@ def test_careful_gradients_are_of_second_order_at_a_bound_too():
     ascent = TIGHT.advance(ascent, np.array([value(point) for point in ascent.points]))
     exact = [1.0, -math.exp(-1.0), 0.5 * math.exp(0.25)]
     assert ascent.gradient.tolist() == pytest.approx(exact, abs=2e-5)
+
+
+@pytest.mark.parametrize("known_entries", ["half", "none"])
+@pytest.mark.parametrize("name", WITH_GRADIENT)
+def test_gaps_in_a_gradient_are_filled_by_differences(name, known_entries):
+    """As good as without any gradient, and never dearer."""
+    known = WITH_GRADIENT[name]()
+    space = known.problem.space
+    gaps = np.arange(space.dimension) % 2 == 0 if known_entries == "half" else np.ones(space.dimension, dtype=bool)
+
+    def gradient(u):
+        theta = space.from_unit(u)
+        slopes = known.problem.select(known.problem.gradient(space.to_values(theta)), "gradient") * space.slope(theta)
+        return np.where(gaps, np.nan, slopes)
+
+    rng = np.random.default_rng(4)
+    solver = QuasiNewton(1e-9, 400, use_gradient=True)
+    for _ in range(3):
+        u = near(space, known, rng)
+        ascent, n_points = climb(solver, in_unit_box(known), u, payload=gradient)
+        _, without = climb(TIGHT, in_unit_box(known), u)
+        assert ascent.converged
+        assert ascent.value == pytest.approx(known.maximum, abs=1e-5)
+        assert n_points <= 1.2 * without
+
+
+def test_the_check_of_the_curvature_has_no_gaps():
+    """Where the derivative was left out, the second one comes from the values."""
+    centre, stiffness = np.array([0.3, 0.8]), np.array([1e4, 50.0])
+    function = parabola(centre, stiffness)
+    ascent = QuasiNewton(use_gradient=True).start(np.array([0.31, 0.7]), curvature=np.diag([1e4, 1e4]))
+    ascent.value, ascent.gradient = function(ascent.u), -stiffness * (ascent.u - centre)
+    points, ascent.steps = check_points(ascent, both_sides=False)
+    values = np.array([function(point) for point in points])
+    gradients = [np.array([-stiffness[0] * (point[0] - centre[0]), np.nan]) for point in points]
+    slopes, bends = check_derivatives(ascent, values, gradients)
+    assert slopes == pytest.approx(ascent.gradient)
+    assert bends == pytest.approx(stiffness, rel=1e-5)

@@ -1,5 +1,8 @@
 """A problem, and evaluations whose every number is known from their position."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,6 +36,17 @@ def make_evaluations(start: int, n: int, *, payloads: bool = False) -> Evaluatio
         payloads=[np.full(2 + row % 2, float(row)) if row % 3 else None for row in rows.tolist()] if payloads else None,
         errors={at: f"row {row} failed" for at, row in enumerate(rows.tolist()) if row % 7 == 6},
     )
+
+
+@contextmanager
+def full_disk(n_bytes: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes: what a full disk looks like, to one file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def names_in(folder: Path) -> list[str]:

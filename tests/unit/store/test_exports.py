@@ -1,4 +1,4 @@
-"""Exports, and sample files read back."""
+"""Exports of a log, sample files among them."""
 
 import sys
 
@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 import wilks
-from tests.unit.store.examples import make_evaluations, make_problem, names_in
-from wilks.core.errors import CheckpointError, InvalidConfigurationError, InvalidDataError, MissingDependencyError
+from tests.unit.store.examples import full_disk, make_evaluations, make_problem, names_in
+from wilks.core.errors import CheckpointError, InvalidConfigurationError, MissingDependencyError
 from wilks.core.proposal import Evaluations
 from wilks.store import backend, memory
-from wilks.store.exports import export, import_samples
+from wilks.store.exports import export
 from wilks.store.log import EvaluationLog
-
-FREE = ("a", "b", "n")
+from wilks.store.samples import read_samples
 
 
 @pytest.fixture
@@ -84,61 +83,13 @@ def test_hdf5_has_the_format_of_sample_files(filled, tmp_path):
         assert samples.attrs["problem"] == "hill"
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("s.csv", 1e-10), ("s.h5", 0.0), ("s.HDF5", 0.0), ("s.txt", 1e-10)])
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("s.csv", 1e-10), ("s.h5", 0.0), ("s.HDF5", 0.0), ("s.he5", 0.0), ("s.txt", 1e-10)]
+)
 def test_sample_files_round_trip(filled, tmp_path, name, tolerance):
-    export(filled, tmp_path / name)
-    back, wrote = import_samples(tmp_path / name, FREE), filled.arrays()
-    assert set(back) == {"thetas", "log_likelihoods", "phases"}
-    for column, values in back.items():
-        np.testing.assert_allclose(values, wrote[column], rtol=tolerance, atol=0)
-        assert values.dtype == wrote[column].dtype
-
-
-def test_parameters_of_a_sample_file_are_found_by_name(filled, tmp_path):
-    export(filled, tmp_path / "s.h5")
-    back = import_samples(tmp_path / "s.h5", ("n", "a", "b"))
-    np.testing.assert_array_equal(back["thetas"], filled.arrays()["thetas"][:, [2, 0, 1]])
-    with pytest.raises(InvalidDataError, match=r"s\.h5: holds the parameters a, b, n; expected a, b, c"):
-        import_samples(tmp_path / "s.h5", ("a", "b", "c"))
-
-
-def test_sample_files_of_other_programs(tmp_path):
-    (tmp_path / "s.csv").write_text("1,2,-3\n4,5,-6")
-    back = import_samples(tmp_path / "s.csv", ("a", "b"))
-    assert back["thetas"].tolist() == [[1, 2], [4, 5]]
-    assert back["log_likelihoods"].tolist() == [-3, -6]
-    assert back["phases"].tolist() == [-1, -1]
-    with h5py.File(tmp_path / "s.h5", "w") as file:
-        file["samples"] = np.array([[1.0, -2.0, 4.0]])
-    assert import_samples(tmp_path / "s.h5", ("x",))["phases"].tolist() == [4]
-    (tmp_path / "none.csv").touch()
-    assert import_samples(tmp_path / "none.csv", ("a", "b"))["thetas"].shape == (0, 2)
-
-
-def test_sample_files_that_cannot_be_used(tmp_path):
-    path = tmp_path / "s.csv"
-    path.write_text("a, b, log_likelihood\n1, 2, 3\n")
-    with pytest.raises(InvalidDataError, match=r"s\.csv: expected lines of numbers .* without a header: .*'a'"):
-        import_samples(path, ("a",))
-    path.write_text("1, 2, 3\n1, 2\n")
-    with pytest.raises(InvalidDataError, match="number of columns changed from 3 to 2"):
-        import_samples(path, ("a",))
-    path.write_text("1, 2, 3, 4, 5\n")
-    with pytest.raises(InvalidDataError, match=r"expected 3 columns \(a, log_likelihood, phase\), or one .* got 5"):
-        import_samples(path, ("a",))
-    with pytest.raises(InvalidDataError, match=r"none\.csv: cannot be read: No such file"):
-        import_samples(tmp_path / "none.csv", ("a",))
-    with pytest.raises(InvalidDataError, match=r"none\.h5: cannot be read: .*No such file"):
-        import_samples(tmp_path / "none.h5", ("a",))
-    (tmp_path / "s.h5").write_text("text")
-    with pytest.raises(InvalidDataError, match=r"s\.h5: cannot be read"):
-        import_samples(tmp_path / "s.h5", ("a",))
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["data"] = np.zeros(3)
-    with pytest.raises(InvalidDataError, match="expected a two-dimensional dataset 'samples', found data"):
-        import_samples(tmp_path / "other.h5", ("a",))
-    with pytest.raises(InvalidConfigurationError, match="sample files are csv or hdf5, and parquet is not read"):
-        import_samples(tmp_path / "s.parquet", ("a",))
+    back, wrote = read_samples(export(filled, tmp_path / name)), filled.arrays()
+    expected = np.column_stack([wrote["thetas"], wrote["log_likelihoods"], wrote["phases"]])
+    np.testing.assert_allclose(back, expected, rtol=tolerance, atol=0)
 
 
 def test_parquet(mixed, tmp_path):
@@ -223,8 +174,10 @@ def test_a_log_without_evaluations(tmp_path, name):
             export(log, tmp_path / name)
         log.bind(make_problem())
         assert export(log, tmp_path / name).exists()
-        if name in ("s.csv", "s.h5"):
-            assert import_samples(tmp_path / name, FREE)["thetas"].shape == (0, 3)
+        if name == "s.h5":
+            assert read_samples(tmp_path / name).shape == (0, 5)
+        if name == "s.csv":
+            assert not (tmp_path / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.h5", "s.parquet", "s.nc"])
@@ -253,6 +206,14 @@ def test_a_failed_export_leaves_no_half_file(filled, tmp_path, monkeypatch, name
         export(filled, path, overwrite=True)
     assert names_in(tmp_path) == [name]
     assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.h5", "s.parquet", "s.nc"])
+def test_a_full_disk(filled, tmp_path, name):
+    with full_disk(3000), pytest.raises(CheckpointError, match=rf"{name}: cannot be written: .*File too large"):
+        export(filled, tmp_path / name)
+    assert not names_in(tmp_path)
+    assert export(filled, tmp_path / name).stat().st_size > 3000
 
 
 def test_formats(filled, tmp_path):

@@ -135,7 +135,7 @@ def planted_map(problem, over, grid, threshold, u, monkeypatch):
     space = problem.space
     value = problem.log_likelihood(space.to_values(space.from_unit(u)))
 
-    def told_of_one(local, threshold, n_audit, grid, optima):
+    def told_of_one(local, threshold, n_audit, grid, optima, *_):
         return ProfileMap(local, threshold, n_audit, grid, (Optimum(u, value, np.eye(len(u)), reliable=False),))
 
     monkeypatch.setattr("wilks.verbs.profile.ProfileMap", told_of_one)

@@ -1,0 +1,140 @@
+"""How the audit of a map is carried out; what it is and what it says is in `profiles.audit`.
+
+Its cells are the first of a random order of all cells that lie in the region of interest, so they are a uniform sample
+of it whatever the region turns out to be. That allows workers that would be idle to search cells ahead, while the map
+is being finished; what such a search finds is looked at, and enters the map, only when the map is finished.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wilks.core.random import keyed_generator
+from wilks.profiles import ends
+from wilks.profiles.audit import CellSearch
+from wilks.profiles.state import Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.profiles.schedule import ProfileMap
+    from wilks.profiles.state import MapState
+
+_TRIES = 20
+
+
+def begin_ahead(plan: ProfileMap, state: MapState) -> None:
+    """Begin with the cells that will probably be drawn: those next to a lattice node in the region."""
+    likely = np.zeros(state.grid.n_cells, dtype=bool)
+    likely[plan.region(state)] = True
+    nodes = [at[np.abs(at[None, :] - np.arange(n)[:, None]).argmin(axis=1)] for at, n in _axes(state)]
+    near = np.ravel_multi_index(np.meshgrid(*nodes, indexing="ij"), state.grid.shape).ravel()
+    for cell in _drawn(state, likely[near])[: state.audit.wanted]:
+        _start_search(plan, state, cell, 0)
+
+
+def _axes(state: MapState) -> list[tuple[NDArray[np.int64], int]]:
+    return list(zip(state.grid.lattice(state.spacing), state.grid.shape, strict=True))
+
+
+def _drawn(state: MapState, inside: NDArray[np.bool_]) -> list[int]:
+    """Cells of a region in the random order of all cells."""
+    order = keyed_generator(state.seed, 3).permutation(state.grid.n_cells)
+    found: list[int] = order[inside[order]].tolist()
+    return found
+
+
+def begin(plan: ProfileMap, state: MapState) -> None:
+    """Draw the cells, now that the map is finished, and search those that were not searched ahead."""
+    ledger = state.audit
+    state.requests.hurry()
+    inside = np.zeros(state.grid.n_cells, dtype=bool)
+    inside[plan.region(state)] = True
+    chosen = [cell for cell in _drawn(state, inside) if cell not in ledger.cells]
+    chosen = chosen[: max(0, ledger.wanted - len(ledger.cells))]
+    under_way = {job.cell: number for number, job in state.jobs.items() if job.kind == "audit"}
+    for cell, number in under_way.items():
+        if cell not in chosen:
+            state.requests.withdraw(number)
+            del state.jobs[number]
+    for cell in chosen:
+        ledger.cells.append(cell)
+        ledger.before.append(float(state.best_values[cell]))
+        ledger.found.append(math.nan)
+        ended = ledger.ended.pop(cell, None)
+        if ended is not None:
+            _end_search(plan, state, ended)
+        elif cell not in under_way:
+            _start_search(plan, state, cell, 0)
+    ledger.ended.clear()
+
+
+def _start_search(plan: ProfileMap, state: MapState, cell: int, attempt: int) -> None:
+    """From a random point of all nuisance coordinates, discrete ones included."""
+    base = keyed_generator(state.seed, 4, cell, attempt).random(state.space.dimension)
+    base = state.space.to_unit(state.space.from_unit(base))
+    v = base[state.inner]
+    search = CellSearch(v, attempt=attempt)
+    plan.enter(state, Job("audit", cell, -1, base, plan.local.start(v), v, audit=search))
+
+
+def advance(
+    plan: ProfileMap,
+    state: MapState,
+    number: int,
+    values: NDArray[np.float64],
+    payloads: list[NDArray[np.float64] | None] | None,
+) -> None:
+    """Take the answers of an audited cell."""
+    job, search = state.jobs[number], state.jobs[number].audit
+    if search.scanning:
+        search.take_scan(search.scan_points(), values)
+        search.scanning = False
+    else:
+        job.ascent = plan.local.advance(job.ascent, values, payloads)
+        if len(job.ascent.points):
+            plan.request(state, number, job.ascent.points)
+            return
+        _keep_better(search, job.ascent)
+    _continue_search(plan, state, number)
+
+
+def _keep_better(search: CellSearch, ascent: Any) -> None:  # noqa: ANN401 - each solver has its own Ascent
+    if ascent.value > search.value:
+        search.best, search.value = ascent.u, ascent.value
+        search.curvature, search.converged = ascent.curvature, ascent.converged
+
+
+def _continue_search(plan: ProfileMap, state: MapState, number: int) -> None:
+    """Next ascent, next scan, or the end."""
+    job, search = state.jobs[number], state.jobs[number].audit
+    while search.starts:
+        job.ascent = plan.local.start(search.starts.pop(0))
+        if len(job.ascent.points):
+            plan.request(state, number, job.ascent.points)
+            return
+    if search.wants_scan():
+        search.rounds, search.scanned, search.scanning = search.rounds + 1, search.value, True
+        plan.request(state, number, search.scan_points())
+        return
+    del state.jobs[number]
+    if not math.isfinite(search.value) and search.attempt + 1 < _TRIES:
+        _start_search(plan, state, job.cell, search.attempt + 1)  # where the likelihood was undefined: draw another
+    elif job.cell in state.audit.cells:
+        _end_search(plan, state, job)
+    else:
+        state.audit.ended[job.cell] = job
+
+
+def _end_search(plan: ProfileMap, state: MapState, job: Job) -> None:
+    """Enter what was found in the ledger, and in the map where it is better."""
+    search, cell = job.audit, job.cell
+    state.audit.found[state.audit.cells.index(cell)] = search.value
+    if search.value > state.best_values[cell] + 1e-4:
+        ascent = plan.local.start(search.best, curvature=search.curvature)
+        ascent.u, ascent.value, ascent.converged = search.best, search.value, search.converged
+        label = plan.new_branch(state, job.base, plan.tangent_in(state, cell))
+        ends.finish_cell(plan, state, Job("offer", cell, label, job.base, ascent, search.best))
