@@ -51,7 +51,8 @@ SLOW = MODEL.replace("    x, y, z = ", "    deadly(values)\n    x, y, z = ")
 DEADLY = """
 
 def deadly(values):
-    if values["x"] > 0.5 and not os.path.exists("dead"):
+    n_calls = os.path.getsize(os.environ["MODEL_CALLS"]) // 2
+    if values["x"] > 0.5 and n_calls > 100 and not os.path.exists("dead"):
         open("dead", "w").write(str(os.getpid()))
         {}
 """
@@ -483,7 +484,7 @@ from wilks.evaluation import rank
 def broken(*_):
     raise RuntimeError("nobody expected this")
 
-rank.evaluated = broken
+rank.answer = broken
 """
     answer = script(tmp_path, HEAD + text + "wilks.fit(problem, seed=1, executor=wilks.MPIExecutor())\n", 3)
     assert answer.returncode == 1
@@ -508,7 +509,7 @@ def test_ctrl_c_ends_a_run_in_good_order(tmp_path, undisturbed):
     code, out, err = project.end_by(signal.SIGINT, 60, "run", "config.yaml", seconds=0.005)
     assert code == 130, err
     assert "Traceback" not in err
-    assert out.endswith("\ninterrupted; continue with: wilks run config.yaml --resume\n")
+    assert out.endswith("\ninterrupted; continue with: mpiexec -n 3 wilks run config.yaml --resume\n")
     assert_all_gone(tmp_path)
     n_calls, n_logged = project.n_calls, project.n_logged
     answer = project.wilks("run", "config.yaml", "--resume")

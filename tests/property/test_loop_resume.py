@@ -78,7 +78,29 @@ def profile(problem, log, **more):
     )
 
 
+def path(problem, log, **more):
+    return wilks.profile(problem, over="a", roi_threshold=2.0, audit=2, log=log, seed=5, callbacks=(), **more)
+
+
+def lattice_map(problem, log, **more):
+    """Wide enough for a lattice of every second node, which is refined."""
+    return wilks.profile(
+        problem, over="a", grid=[41], roi_threshold=2.0, audit=2, log=log, seed=5, callbacks=(), **more
+    )
+
+
+def crossing(values):
+    """Two branches of the nuisance that cross in the region of interest."""
+    a, b = values["a"], values["b"]
+    low, high = -0.5 * (b + 1) ** 2 / 0.1 - 0.3 * a, -0.5 * (b - 2) ** 2 / 0.1 + 0.3 * a
+    return -0.5 * (a / 1.5) ** 2 + np.logaddexp(low, high)
+
+
 CASES = {
+    "path": (path, likelihood_problem, curved),
+    "path with a seam": (path, likelihood_problem, crossing),
+    "map on a lattice": (lattice_map, likelihood_problem, crossing),
+    "map on a lattice of residuals": (lattice_map, residual_problem, residual),
     "fit": (fit, likelihood_problem, curved),
     "fit of residuals": (fit, residual_problem, residual),
     "fit with constraints": (fit, constrained_problem, curved),
@@ -109,7 +131,7 @@ def expected(name):
 
 
 interruptions = st.lists(
-    st.tuples(st.sampled_from(["interrupt", "stop", "budget"]), st.integers(0, 120)), min_size=1, max_size=5
+    st.tuples(st.sampled_from(["interrupt", "stop", "budget"]), st.integers(0, 400)), min_size=1, max_size=5
 )
 ENDS = {"interrupt": Outcome.INTERRUPTED, "stop": Outcome.STOPPED_BY_CALLBACK}
 

@@ -28,6 +28,7 @@ from wilks.cli.workplace import Done, Workplace
 from wilks.core.errors import CheckpointError, EvaluationError, InvalidConfigurationError
 from wilks.core.problem import Problem
 from wilks.core.status import Outcome
+from wilks.evaluation.launch import launch
 
 OK, NOT_CONVERGED = 0, 3
 
@@ -69,10 +70,11 @@ def start(path: Path, overrides: Overrides, *, resume: bool, quiet: bool) -> int
     overrides.apply(document)
     config = validate(document)
     # Once the options are part of the run, its folder says all that is needed to go on.
-    again = path if overrides == Overrides() else config.folder
-    return run(
-        config, resume=resume, again=f"wilks run {shlex.quote(str(again))} --resume", terminal=Terminal(quiet=quiet)
-    )
+    again = ["wilks", "run", str(path if overrides == Overrides() else config.folder), "--resume"]
+    n_processes = launch().size
+    if n_processes > 1:
+        again = ["mpiexec", "-n", str(n_processes), *again]
+    return run(config, resume=resume, again=shlex.join(again), terminal=Terminal(quiet=quiet))
 
 
 def run(config: Config, *, resume: bool, again: str, terminal: Terminal) -> int:

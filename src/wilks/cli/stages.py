@@ -21,6 +21,7 @@ from wilks.searchers.names import DEFAULT
 
 if TYPE_CHECKING:
     from wilks.cli.workplace import Workplace
+    from wilks.profiles.options import ProfileOptions
 
 
 class Search(VerbStage):
@@ -88,19 +89,52 @@ class Fit(VerbStage):
         )
 
 
+class ProfileChoices(Settings):
+    """What is seldom changed in a `Profile` stage, as in `wilks.ProfileOptions`."""
+
+    accuracy: float = 1e-3
+    inner: str = "local"
+    n_optima: Any = None
+    max_starts: int | None = None
+    max_passes: int = 12
+
+    @model_validator(mode="after")
+    def _usable(self) -> ProfileChoices:
+        try:
+            self.made()
+        except InvalidConfigurationError as error:
+            name, _, reason = str(error).partition(": ")
+            raise wrong(reason, at=(name,)) from None
+        return self
+
+    def made(self) -> ProfileOptions:
+        """Return the options; a list of the fewest and the most optima counts as a pair."""
+        from wilks.profiles.options import ProfileOptions
+
+        several = tuple(self.n_optima) if isinstance(self.n_optima, list) else self.n_optima
+        return ProfileOptions(**{**self.model_dump(), "n_optima": several})
+
+    def accepts(self, other: ProfileChoices) -> bool:
+        """Was a map with other options made with at least the care that these ask for?"""
+        return other.accuracy <= self.accuracy and other.inner in (self.inner, "global")
+
+
 class Profile(VerbStage):
     """A map of the profile likelihood: `wilks.profile`.
 
     Attributes
     ----------
     over
-        The profiled parameters, one to three.
+        The profiled parameters.
     grid
-        For each of them a number of nodes, or the nodes: a list in the order of `over`, or a mapping by name.
+        For each of them a number of nodes, or the nodes: a list in the order of `over`, or a mapping by name. Without
+        it the path of one parameter is followed.
     roi_threshold
         Depth of the map below the best log-likelihood.
     audit
         Number of cells that are optimised again from scratch.
+    options
+        What is seldom changed.
     """
 
     verb: ClassVar[str] = "profile"
@@ -109,6 +143,7 @@ class Profile(VerbStage):
     grid: GridChoice = None
     roi_threshold: float = Field(4.0, gt=0)
     audit: int = Field(12, ge=0)
+    options: ProfileChoices = Field(default_factory=ProfileChoices)
 
     @model_validator(mode="after")
     def _agreement(self) -> Profile:
@@ -147,7 +182,7 @@ class Profile(VerbStage):
         yield from super().mentions()
 
     def execute(self, workplace: Workplace) -> Any:  # noqa: ANN401 - see Stage
-        """Call `wilks.profile`, from the latest search or fit that agrees with `fix`, or from `start`."""
+        """Call `wilks.profile`, from `start` or the latest search or fit that agrees with `fix`, and from profiles."""
         import wilks
 
         return wilks.profile(
@@ -156,9 +191,22 @@ class Profile(VerbStage):
             grid=self._nodes(),
             roi_threshold=self.roi_threshold,
             audit=self.audit,
-            start=self.start or workplace.latest(("search", "fit"), self.fix),
+            options=self.options.made(),
+            start=self._starts(workplace),
             **self.common(workplace),
         )
+
+    def _starts(self, workplace: Workplace) -> list[Any] | None:
+        """What to begin with; a profile that fixed the same hands over its optima and cells, so none is done twice."""
+        first = self.start or workplace.latest(("search", "fit"), self.fix)
+        earlier = [
+            entry.result
+            for entry in workplace.done
+            if isinstance(entry.stage, Profile)
+            and entry.stage.fix == self.fix
+            and self.options.accepts(entry.stage.options)
+        ]
+        return [*([first] if first else []), *earlier] or None
 
     def _nodes(self) -> Any:  # noqa: ANN401 - None, or one number or array per axis
         if self.grid is None:

@@ -155,7 +155,7 @@ class ProcessExecutor:
 
     def open(self, problem: Problem) -> Submit:
         """Return the function that sends chunks to the workers, which are started when there are none."""
-        blob = _pickled(problem)
+        blob = pickled(problem)
         return partial(self._submit, hashlib.sha256(blob).hexdigest(), blob)
 
     def _submit(self, token: str, blob: bytes, thetas: NDArray[np.float64], want: Want) -> Future[ChunkAnswer]:
@@ -215,7 +215,7 @@ class ForeignExecutor:
         """Return the function that sends chunks, with the problem; threads share it as it is."""
         if type(self._executor) is concurrent.futures.ThreadPoolExecutor:
             return partial(self._submit, evaluate_chunk, problem)
-        blob = _pickled(problem)
+        blob = pickled(problem)
         return partial(self._submit, work, hashlib.sha256(blob).hexdigest(), blob)
 
     def _submit(self, function: Callable[..., ChunkAnswer], *arguments: object) -> Future[ChunkAnswer]:
@@ -246,8 +246,9 @@ def as_executor(executor: object) -> Executor:
     if not is_class and all(hasattr(executor, name) for name in ("open", "abort", "n_workers", "name", "inline")):
         return executor  # type: ignore[return-value]  # just checked
     raise InvalidConfigurationError(
-        "executor: expected wilks.SerialExecutor(), wilks.ProcessExecutor(n) or a concurrent.futures.Executor, "
-        f"got {executor!r}" + ("; a class was given, make an object of it" if is_class else "")
+        "executor: expected wilks.SerialExecutor(), wilks.ProcessExecutor(n), wilks.MPIExecutor() or a "
+        f"concurrent.futures.Executor, got {executor!r}"
+        + ("; a class was given, make an object of it" if is_class else "")
     )
 
 
@@ -256,7 +257,14 @@ def n_usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pickled(problem: Problem) -> bytes:
+def pickled(problem: Problem) -> bytes:
+    """Return a problem as bytes for worker processes; functions of a script or notebook go along by value.
+
+    Raises
+    ------
+    InvalidProblemError
+        If something in it cannot be sent.
+    """
     import cloudpickle  # noqa: PLC0415 - loads on use
 
     try:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wilks.core.errors import EvaluationError, InvalidConfigurationError, MissingDependencyError
 from wilks.evaluation.crew import Crew
-from wilks.evaluation.executors import SerialExecutor, _pickled
+from wilks.evaluation.executors import SerialExecutor, pickled
 from wilks.evaluation.launch import launch
-from wilks.evaluation.pool import _THREAD_VARIABLES, Task
+from wilks.evaluation.pool import THREAD_VARIABLES, Task
 from wilks.evaluation.rank import Rank, dismiss_guard, start_guard
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class MPIExecutor:
                 "this MPIExecutor was closed, and its workers have ended; make one for the whole script, "
                 "and close it at the end"
             )
-        blob = _pickled(problem)
+        blob = pickled(problem)
         return partial(self._submit, self._crew, hashlib.sha256(blob).hexdigest(), blob)
 
     @staticmethod
@@ -244,9 +244,9 @@ def _library() -> Any:  # noqa: ANN401 - a module
 
 def _hold_threads() -> None:
     """Hold linear algebra to one thread, unless the environment names a number."""
-    if any(name in os.environ for name in _THREAD_VARIABLES):
+    if any(name in os.environ for name in THREAD_VARIABLES):
         return
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # for libraries that are loaded later
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that are loaded later
     if importlib.util.find_spec("threadpoolctl") is not None:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415 - loads on use
 

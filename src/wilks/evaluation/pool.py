@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wilks.core.proposal import Want
     from wilks.evaluation.call import ChunkAnswer
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _QUEUED_AHEAD = 2
 _AHEAD_SECONDS = 0.02
 _AHEAD_BYTES = 32_768
@@ -271,7 +271,7 @@ def _started() -> _Worker:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
             [sys.executable, "-c", code],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1")},
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
             pass_fds=(theirs.fileno(),),
             process_group=0,
         )

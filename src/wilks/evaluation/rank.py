@@ -22,8 +22,7 @@ from wilks.core.errors import WilksError
 from wilks.evaluation import guard as guard_script
 from wilks.evaluation.call import ChunkAnswer
 from wilks.evaluation.crew import DROP, END, ENDED, POINTS, PROBLEM, SKIPPED, TAG, pause
-from wilks.evaluation.worker import _answer as evaluated
-from wilks.evaluation.worker import _loaded as loaded
+from wilks.evaluation.worker import answer, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +188,7 @@ class Rank:
         self._note("it loaded the problem")
         if forgotten is not None:
             del self._problems[forgotten]
-        self._problems[token] = loaded(bytes(blob))
+        self._problems[token] = load(bytes(blob))
 
     def _answer(self, points: _Points) -> None:
         problem = self._problems[points.token]
@@ -197,15 +196,15 @@ class Rank:
         self._signalled = False
         try:
             self._interruptible = True
-            answer = evaluated(problem, points.thetas, points.want)
+            found = answer(problem, points.thetas, points.want)
             self._interruptible = False
         except KeyboardInterrupt:
-            answer = _nothing()
+            found = _nothing()
         if self._signalled:
             time.sleep(_AFTER_SIGNAL)
-            if not isinstance(answer, ChunkAnswer):  # the signal came close to the user's function, not within
-                answer = _nothing()
-        self._send(answer)
+            if not isinstance(found, ChunkAnswer):  # the signal came close to the user's function, not within
+                found = _nothing()
+        self._send(found)
         self._note("")
 
     def _interrupt(self) -> None:

@@ -44,10 +44,10 @@ def serve(descriptor: int) -> None:
     problem: Problem | WilksError | None = None
     while (message := inbox.get()) is not None:
         if isinstance(message, bytes):
-            problem = _loaded(message)
+            problem = load(message)
             continue
         try:
-            connection.send(_answer(problem, *message))
+            connection.send(answer(problem, *message))
         except OSError:  # the main process is gone
             os._exit(1)
 
@@ -61,7 +61,8 @@ def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
     inbox.put(None)
 
 
-def _answer(problem: Problem | WilksError | None, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer | WilksError:
+def answer(problem: Problem | WilksError | None, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer | WilksError:
+    """Return the answers at some points; what kept them from being evaluated, as a value that can be sent."""
     if problem is None or isinstance(problem, WilksError):
         return problem or ProblemNotLoadedError("a worker process received points before the problem")
     try:
@@ -74,7 +75,8 @@ def _answer(problem: Problem | WilksError | None, thetas: NDArray[np.float64], w
         )
 
 
-def _loaded(blob: bytes) -> Problem | WilksError:
+def load(blob: bytes) -> Problem | WilksError:
+    """Return the problem that `wilks.evaluation.executors.pickled` has packed, or why it cannot be unpacked here."""
     import cloudpickle  # noqa: PLC0415 - loads on use
 
     try:
@@ -92,7 +94,7 @@ def work(token: str, blob: bytes, thetas: NDArray[np.float64], want: Want) -> Ch
     """Evaluate one chunk in a worker of somebody else's pool, which keeps the last problems by their token."""
     problem = _problems.get(token)
     if problem is None:
-        loaded = _loaded(blob)
+        loaded = load(blob)
         if isinstance(loaded, WilksError):
             raise loaded
         problem = _problems[token] = loaded

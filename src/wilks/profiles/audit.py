@@ -3,9 +3,10 @@ r"""The audit of a map: cells drawn at random are optimised again from scratch, 
 A cell that is wrong is wrong because its best basin is hard to hit, so one random start would rarely see it. The
 search of an audited cell is therefore: a random start, an ascent, a scan of every nuisance coordinate through its end
 (31 points each), ascents from the best three local maxima of the scans, and again while it improves, three rounds at
-most. Its power is measured: the fraction r of audited cells in which it comes within the tolerance of the best value
-known. With k improved cells among n, the 95 % limit on the fraction of wrong cells is the one-sided limit of Clopper
-and Pearson (1934) on k among n, divided by r:
+most. The first round goes on with an ascent for every other combination of discrete nuisance values. Its power is
+measured: the fraction r of audited cells in which it comes within the tolerance of the best value known. With k
+improved cells among n, the 95 % limit on the fraction of wrong cells is the one-sided limit of Clopper and Pearson
+(1934) on k among n, divided by r:
 
 .. math:: f_{95} = \min(1, \mathrm{Beta}^{-1}(0.95;\, k + 1,\, n - k) / r)                                      (1)
 
@@ -68,8 +69,12 @@ class CellSearch:
     ----------
     best, value, curvature
         Best end so far: argmax in the unit box of the nuisance coordinates, log-likelihood, curvature.
+    base
+        Full point of the unit box that has the discrete nuisance values of the best end.
     starts
-        Points from which ascents are still to start.
+        Points from which ascents are still to start, with the discrete nuisance values of the best end.
+    others
+        Full points with other ones, from which ascents are still to start.
     scanning
         Are the points under way those of a scan?
     """
@@ -78,7 +83,9 @@ class CellSearch:
     value: float = -math.inf
     curvature: NDArray[np.float64] | None = None
     converged: bool = False
+    base: NDArray[np.float64] | None = None
     starts: list[NDArray[np.float64]] = field(default_factory=list)
+    others: list[NDArray[np.float64]] = field(default_factory=list)
     scanning: bool = False
     scanned: float = -math.inf
     attempt: int = 0
@@ -94,7 +101,8 @@ class CellSearch:
 
     def wants_scan(self) -> bool:
         """Is another round worth it: is the best point new since the last scan?"""
-        return self.rounds < _ROUNDS and math.isfinite(self.value) and self.value > self.scanned + TOLERANCE / 10
+        is_new = self.value > self.scanned + TOLERANCE / 10
+        return len(self.best) > 0 and self.rounds < _ROUNDS and math.isfinite(self.value) and is_new
 
 
 def upper_limit(n_improved: int, n_cells: int, power: float) -> float:

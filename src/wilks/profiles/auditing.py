@@ -8,13 +8,14 @@ is being finished; what such a search finds is looked at, and enters the map, on
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wilks.core.random import keyed_generator
 from wilks.profiles import ends
 from wilks.profiles.audit import CellSearch
+from wilks.profiles.combinations import combinations, with_combination
 from wilks.profiles.state import Job
 
 if TYPE_CHECKING:
@@ -93,31 +94,50 @@ def advance(
     if search.scanning:
         search.take_scan(search.scan_points(), values)
         search.scanning = False
+        if search.rounds == 1:
+            search.others = _others(state, job)
     else:
         job.ascent = plan.local.advance(job.ascent, values, payloads)
         if len(job.ascent.points):
             plan.request(state, number, job.ascent.points)
             return
-        _keep_better(search, job.ascent)
+        _keep_better(search, job)
+        if not len(state.inner) and search.rounds == 0:  # nothing to scan
+            search.rounds, search.others = 1, _others(state, job)
     _continue_search(plan, state, number)
 
 
-def _keep_better(search: CellSearch, ascent: Any) -> None:  # noqa: ANN401 - each solver has its own Ascent
+def _keep_better(search: CellSearch, job: Job) -> None:
+    ascent = job.ascent
     if ascent.value > search.value:
-        search.best, search.value = ascent.u, ascent.value
+        search.best, search.value, search.base = ascent.u, ascent.value, job.base
         search.curvature, search.converged = ascent.curvature, ascent.converged
+
+
+def _others(state: MapState, job: Job) -> list[NDArray[np.float64]]:
+    """The best end with every other combination of discrete nuisance values."""
+    full = job.base.copy()
+    full[state.inner] = job.audit.best
+    every = (with_combination(state, full, combination) for combination in combinations(state))
+    own = state.combination(full)
+    return [point for point in every if state.combination(point) != own]
 
 
 def _continue_search(plan: ProfileMap, state: MapState, number: int) -> None:
     """Next ascent, next scan, or the end."""
     job, search = state.jobs[number], state.jobs[number].audit
-    while search.starts:
-        job.ascent = plan.local.start(search.starts.pop(0))
+    while search.starts or search.others:
+        if search.starts:
+            job.ascent = plan.local.start(search.starts.pop(0))
+        else:
+            job.base = search.others.pop(0)
+            job.ascent = plan.local.start(job.base[state.inner])
         if len(job.ascent.points):
             plan.request(state, number, job.ascent.points)
             return
     if search.wants_scan():
         search.rounds, search.scanned, search.scanning = search.rounds + 1, search.value, True
+        job.base = search.base
         plan.request(state, number, search.scan_points())
         return
     del state.jobs[number]
@@ -136,5 +156,6 @@ def _end_search(plan: ProfileMap, state: MapState, job: Job) -> None:
     if search.value > state.best_values[cell] + 1e-4:
         ascent = plan.local.start(search.best, curvature=search.curvature)
         ascent.u, ascent.value, ascent.converged = search.best, search.value, search.converged
-        label = plan.new_branch(state, job.base, plan.tangent_in(state, cell))
-        ends.finish_cell(plan, state, Job("offer", cell, label, job.base, ascent, search.best))
+        base = job.base if search.base is None else search.base
+        label = plan.new_branch(state, base, plan.tangent_in(state, cell))
+        ends.finish_cell(plan, state, Job("offer", cell, label, base, ascent, search.best))

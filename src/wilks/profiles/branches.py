@@ -32,11 +32,19 @@ def runs_parallel(state: MapState, row: int, cell: int) -> bool:
         other = records.root(int(records.labels[rival]))
         if other == label or gap < -_TIE or (gap < _TIE and other > label):
             continue
+        if records.discrete[other] != records.discrete[label] and _is_discrete_step(state, parent, cell):
+            continue  # there the distance may change at once
         if records.row_of(cell, other) is None and (other, cell) not in state.pending:
             continue
         if gap + _TIE >= _PATIENCE * (_pace(state, parent, (label, other), gap) - _PACE_NOISE):
             return True
     return False
+
+
+def _is_discrete_step(state: MapState, one: int, other: int) -> bool:
+    """Do two cells differ in the value of a discrete axis?"""
+    moved = state.grid.indices[one] != state.grid.indices[other]
+    return bool((moved & ~state.space.is_continuous[state.columns]).any())
 
 
 def _pace(state: MapState, cell: int, labels: tuple[int, int], gap: float) -> float:
@@ -69,7 +77,7 @@ def comes_to_known(state: MapState, job: Job) -> bool:
     ascent = job.ascent
     if job.cell < 0 or ascent.stage != "trial":
         return False
-    row = state.records.alike(job.cell, ascent.points[0])
+    row = state.records.alike(job.cell, ascent.points[0], state.records.discrete[job.label])
     if row is None or state.records.values[row] < ascent.value:
         return False
     state.records.unite(job.label, int(state.records.labels[row]))

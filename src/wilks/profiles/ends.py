@@ -41,18 +41,24 @@ def finish_cell(plan: ProfileMap, state: MapState, job: Job) -> None:
 def enter_solution(plan: ProfileMap, state: MapState, job: Job, label: int, solution: Solution) -> None:
     """Enter a solution into the table, and queue what follows from it."""
     records = state.records
-    row = records.alike(job.cell, solution.argument)
+    row = records.alike(job.cell, solution.argument, records.discrete[label])
     if row is not None:
         records.unite(label, int(records.labels[row]))
     else:
         row = records.row_of(job.cell, label)
     if row is None:
         row = records.add(job.cell, label, solution)
-    elif solution.value > records.values[row] + (0.0 if solution.converged else _ROUNDING):
+    elif solution.value > records.values[row] + _least_gain(state, job.cell, solution):
         records.put(row, solution)
     else:
         return
     _enter_value(plan, state, job, row)
+
+
+def _least_gain(state: MapState, cell: int, solution: Solution) -> float:
+    """What is gained by rounding alone is none, in cells that an earlier map has settled: they keep their values."""
+    is_settled = len(state.settled) and state.settled[cell]
+    return 0.0 if solution.converged and not is_settled else _ROUNDING
 
 
 def _label_of_end(plan: ProfileMap, state: MapState, job: Job) -> int:

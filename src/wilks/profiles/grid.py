@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
-from wilks.core.parameter import Categorical, Real
+from wilks.core.parameter import Categorical, Integer, Real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,9 @@ class ProfileGrid:
         The same in the unit interval.
     unordered
         Axes without an order (categorical): there every cell is a neighbour of every other.
+    stepwise
+        Axes along which all may change from one node to the next (categorical or integer): none is left out, and
+        nothing is fitted across them.
     adaptive
         Are the nodes only places where the profile may be evaluated, so that most of them stay empty?
     """
@@ -58,6 +61,7 @@ class ProfileGrid:
     nodes: tuple[NDArray[np.float64], ...]
     units: tuple[NDArray[np.float64], ...]
     unordered: tuple[bool, ...]
+    stepwise: tuple[bool, ...]
     adaptive: bool = False
     _indices: NDArray[np.int64] | None = field(default=None, repr=False, metadata={"saved": False})
     _positions: NDArray[np.float64] | None = field(default=None, repr=False, metadata={"saved": False})
@@ -102,10 +106,10 @@ class ProfileGrid:
         return row
 
     def strides(self, spacing: int) -> tuple[int, ...]:
-        """Spacing of the lattice on every axis: 1 where there is no order, less where an axis is short."""
+        """Spacing of the lattice on every axis: 1 where all may change at once, less where an axis is short."""
         return tuple(
-            1 if unordered else min(spacing, power_of_two((size - 1) / _FEWEST_STEPS))
-            for size, unordered in zip(self.shape, self.unordered, strict=True)
+            1 if stepwise else min(spacing, power_of_two((size - 1) / _FEWEST_STEPS))
+            for size, stepwise in zip(self.shape, self.stepwise, strict=True)
         )
 
     def lattice(self, spacing: int) -> tuple[NDArray[np.int64], ...]:
@@ -208,7 +212,8 @@ def make_grid(
         nodes.append(axis)
         units.append(space[name].to_unit(axis))
     unordered = tuple(isinstance(space[name], Categorical) for name in names)
-    return ProfileGrid(names, tuple(nodes), tuple(units), unordered, adaptive)
+    stepwise = tuple(isinstance(space[name], (Categorical, Integer)) for name in names)
+    return ProfileGrid(names, tuple(nodes), tuple(units), unordered, stepwise, adaptive)
 
 
 def _by_name(

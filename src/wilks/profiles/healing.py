@@ -5,7 +5,8 @@ improvement floods again, and the next stage begins when nothing is left to do:
 
 * explore: one look at cells spread over what was not visited, with the best optimum's nuisances, and again on finer
   lattices around what comes near the region; promising local maxima are optimised, and flood if they lie in it;
-* cross: the nuisances of the other optima are offered to some cells of the region;
+* cross: the nuisances of the other optima, and all combinations of discrete ones (`profiles.combinations`), are offered
+  to some cells of the region;
 * scan: a few cells of the region, far from one another, are looked at along every nuisance coordinate, for branches
   that no known optimum belongs to; three rounds at most, as long as there are improvements;
 * heal: every cell on the rim or inside of the region is offered the argmax of its neighbours, also of lower ones,
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.core.random import keyed_generator
-from wilks.profiles import auditing, refinement, seams
+from wilks.profiles import auditing, combinations, refinement, seams
 from wilks.profiles.audit import SCAN, CellSearch
 from wilks.profiles.branches import tangent_of
 from wilks.profiles.seams import NEAR_BEST, OLD
@@ -42,6 +43,7 @@ _MAX_ISLANDS = 24
 _MAX_OPTIMA = 8
 _CROSS_CELLS = 24
 _SCAN_ROUNDS, _MAX_SCANS, _SCAN_POINTS = 3, 6, 600
+_AT_THE_ENDS = 2  # scans on the final grid, where the ends of the region are new
 _WORTH = 0.5
 
 
@@ -64,6 +66,7 @@ def _after_explore(plan: ProfileMap, state: MapState) -> None:
 def _after_islands(plan: ProfileMap, state: MapState) -> None:
     state.stage = "cross"
     _begin_cross(plan, state)
+    combinations.queue_trials(plan, state)
 
 
 def _after_cross(plan: ProfileMap, state: MapState) -> None:
@@ -80,6 +83,7 @@ def _after_heal(plan: ProfileMap, state: MapState) -> None:
     if state.n_improved and state.n_passes < plan.options.max_passes:
         state.n_passes, state.n_improved = state.n_passes + 1, 0
         seams.queue_offers(plan, state)
+        combinations.queue_trials(plan, state)
     elif state.spacing > 1:
         state.stage, state.refining = "refine", True
         refinement.begin_level(plan, state)
@@ -125,6 +129,9 @@ _AFTER = {
 def begin_task(plan: ProfileMap, state: MapState, kind: str, cell: int, row: int) -> None:
     """Begin an offer: `row` is a solution of another cell, or minus one minus the number of an optimum."""
     known = state.best_values[cell]
+    if kind == "combination":
+        combinations.begin_trial(plan, state, cell, row)
+        return
     if kind == "heal":
         seams.offer(plan, state, cell, row)
         return
@@ -133,7 +140,7 @@ def begin_task(plan: ProfileMap, state: MapState, kind: str, cell: int, row: int
         return
     optimum = state.optima[-1 - row]
     v, (_, block) = optimum.u[state.inner], tangent_of(state, optimum)
-    if state.records.alike(cell, v) is None:
+    if state.records.alike(cell, v, state.combination(optimum.u)) is None:
         demand = known - _WORTH if np.isfinite(known) else -math.inf
         plan.begin(state, "offer", cell, -1, optimum.u, v, demand=demand, curvature=block, age=OLD)
 
@@ -260,7 +267,8 @@ def _begin_scans(plan: ProfileMap, state: MapState) -> bool:
     state.n_passes, state.n_improved = state.n_passes + 1, 0
     places = state.grid.positions
     done = [places[cell] for cell in state.scanned] or [state.best_u[state.columns]]
-    for _ in range(min(len(region), _MAX_SCANS, max(2, _SCAN_POINTS // (SCAN * m)))):
+    most = min(_MAX_SCANS, max(2, _SCAN_POINTS // (SCAN * m))) if state.spacing == state.coarsest else _AT_THE_ENDS
+    for _ in range(min(len(region), most)):
         gaps = np.min([np.abs(places[region] - place).max(axis=1) for place in done], axis=0)
         cell = int(region[np.argmax(gaps)])
         if cell in state.scanned:

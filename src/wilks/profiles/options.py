@@ -22,8 +22,8 @@ class ProfileOptions:
         its prediction. Every other cell is optimised to a hundredth of it.
     inner
         Search of a cell: ``"local"``, from the solutions that its neighbours predict; or ``"global"``, differential
-        evolution over all nuisance parameters in every cell, for likelihoods whose optima are too many to be
-        followed. That costs hundreds of evaluations a cell.
+        evolution in every cell, and from every start of the search for optima, for likelihoods whose optima are too
+        many to be followed. That costs hundreds of evaluations a cell and thousands a start; `max_starts` limits it.
     n_optima
         What is known of the number of optima in the region of interest: exactly so many, or (least, most) with None
         for what is not known. The search for optima ends as soon as the most are found, and not before the least.

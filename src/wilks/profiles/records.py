@@ -6,7 +6,8 @@ their curvature,
 
 .. math:: q(d) = d^T B d / 2                                                                                   (1)
 
-the log-likelihood that one loses by being d away from the argmax; then their branches are united.
+the log-likelihood that one loses by being d away from the argmax; then their branches are united. With other values of
+discrete nuisance parameters they are never the same.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Records:
         only, shapes (rows, m) and (rows,).
     parents
         Union-find over the branch labels.
+    discrete
+        Values of the discrete nuisance parameters on the branch of each label.
     """
 
     m: int
@@ -69,13 +72,15 @@ class Records:
     aims: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     estimates: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     parents: list[int] = field(default_factory=list)
+    discrete: list[tuple[float, ...]] = field(default_factory=list)
     _rows_of: dict[int, list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
     _labels_of_rows: list[int] = field(default_factory=list, repr=False, metadata={"saved": False})
     _cells_of_root: dict[int, set[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
 
-    def new_label(self) -> int:
-        """Return the label of a branch that is not yet known."""
+    def new_label(self, discrete: tuple[float, ...] = ()) -> int:
+        """Return the label of a branch that is not yet known, with these discrete nuisance values."""
         self.parents.append(len(self.parents))
+        self.discrete.append(discrete)
         return len(self.parents) - 1
 
     def root(self, label: int) -> int:
@@ -90,6 +95,8 @@ class Records:
         They stay two when both have a solution in some cell: branches that meet in a fold and go on side by side.
         """
         one, other = self.root(one), self.root(other)
+        if self.discrete[one] != self.discrete[other]:
+            return
         if one == other or not self._cells_of(one).isdisjoint(self._cells_of(other)):
             return
         kept, gone = min(one, other), max(one, other)
@@ -138,9 +145,11 @@ class Records:
                     break
         return found
 
-    def alike(self, cell: int, argument: NDArray[np.float64]) -> int | None:
-        """Row of the cell whose argmax is the same as `argument`, by (1)."""
+    def alike(self, cell: int, argument: NDArray[np.float64], discrete: tuple[float, ...] = ()) -> int | None:
+        """Row of the cell whose argmax is the same as `argument`, by (1), with the same discrete nuisance values."""
         for row in self.rows(cell):
+            if self.discrete[self._labels_of_rows[row]] != discrete:
+                continue
             d = argument - self.arguments[row]
             largest = float(np.abs(d).max(initial=0.0))
             if largest < _ALIKE:
@@ -218,5 +227,8 @@ def last_step(
     if not free.any() or not np.isfinite(gradient).all():
         return u, 0.0
     step = np.zeros(len(u))
-    step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+    try:
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+    except np.linalg.LinAlgError:  # of a likelihood that is undefined here and there
+        return u, 0.0
     return u + step, 0.5 * float(gradient @ step)

@@ -67,6 +67,8 @@ def begin_level(plan: ProfileMap, state: MapState) -> None:
     state.spacing //= 2
     state.candidates, state.guesses = [], {}
     state.seen = state.best_rows >= 0
+    if len(state.settled):
+        state.seen |= state.settled
     if state.grid.adaptive:
         state.candidates = bends(plan, state)
         return
@@ -183,7 +185,7 @@ def begin_cell(plan: ProfileMap, state: MapState, cell: int) -> None:
             guess.argument = predict(state.grid, state.records, cell, guess.row, tangent, state.spacing).argument
         if state.records.row_of(cell, label) is not None or (label, cell) in state.pending:
             continue
-        twin = state.records.alike(cell, guess.argument)
+        twin = state.records.alike(cell, guess.argument, state.records.discrete[label])
         if twin is not None:
             continue
         plan.begin(

@@ -111,7 +111,7 @@ class ProfileMap:
             records=Records(len(inner)),
             best_values=np.full(n, np.nan),
             best_rows=np.full(n, -1, dtype=np.int64),
-            audit=AuditLedger(self.n_audit if len(inner) else 0),
+            audit=AuditLedger(self.n_audit if len(columns) < space.dimension else 0),
             spacing=spacing,
             coarsest=spacing,
         )
@@ -216,7 +216,7 @@ class ProfileMap:
 
     def new_branch(self, state: MapState, base: NDArray[np.float64], tangent: NDArray[np.float64] | None = None) -> int:
         """Make a label for a branch whose discrete coordinates are those of `base`."""
-        label = state.records.new_label()
+        label = state.records.new_label(state.combination(base))
         state.bases.append(base.copy())
         state.tangents.append(np.zeros((len(state.inner), len(state.columns))) if tangent is None else tangent)
         return label
@@ -278,7 +278,7 @@ class ProfileMap:
         known = state.best_values[cell]
         if np.isfinite(known) and guess.value + 3 * guess.uncertainty < known - state.margin:
             return
-        twin = records.alike(cell, guess.argument)
+        twin = records.alike(cell, guess.argument, records.discrete[label])
         if twin is not None and np.isfinite(known):
             records.unite(label, int(records.labels[twin]))
             return

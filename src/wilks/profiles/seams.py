@@ -29,6 +29,7 @@ OLD = 99
 """Age of a curvature that comes from elsewhere, so that it is measured first."""
 _TRIES = 20
 _MOST_UNCERTAIN = 0.5
+_USUAL_ON_PATH = 0.25
 
 
 def queue_offers(plan: ProfileMap, state: MapState) -> None:
@@ -50,7 +51,10 @@ def queue_offers(plan: ProfileMap, state: MapState) -> None:
     ]
     for cell, row in _promising(plan, state, offers):
         state.push(2, float(state.records.values[row]), "heal", cell, row)
-    for cell in _too_low(plan, state, np.array(sorted(region), dtype=np.int64)):
+    fresh = [
+        cell for cell in sorted(region) if not len(old) or not old[[cell, *state.neighbours(cell, diagonal=True)]].all()
+    ]
+    for cell in _too_low(plan, state, np.array(fresh, dtype=np.int64)):
         state.push(2, float(state.best_values[cell]), "smooth", cell, int(state.best_rows[cell]))
 
 
@@ -80,17 +84,21 @@ def smooth(plan: ProfileMap, state: MapState, cell: int, row: int) -> None:
     records = state.records
     rows = np.flatnonzero(records.roots() == records.root(int(records.labels[row])))
     fits = fit_rows(state.grid, records, rows, np.array([cell]), state.spacing)
-    v, tried = fits.arguments[0], state.tried.setdefault(cell, [])
-    if not fits.known[0] or _was_tried(v, tried):
+    v, base = fits.arguments[0], state.bases[int(records.labels[row])]
+    if not fits.known[0] or _was_tried(state, cell, base, v):
         return
-    tried.append(v)
-    base, nearest = state.bases[int(records.labels[row])], int(fits.nearest[0])
+    nearest = int(fits.nearest[0])
     demand = float(state.best_values[cell]) - NEAR_BEST
     plan.begin(state, "offer", cell, -1, base, v, curvature=records.curvatures[nearest], age=OLD, demand=demand)
 
 
-def _was_tried(v: NDArray[np.float64], tried: list[NDArray[np.float64]]) -> bool:
-    return len(tried) > _TRIES or any(float(np.abs(v - old).max(initial=0.0)) < 1e-3 for old in tried)
+def _was_tried(state: MapState, cell: int, base: NDArray[np.float64], v: NDArray[np.float64]) -> bool:
+    """Was a cell offered this before, or too much? Otherwise it counts as tried from now on."""
+    tried, point = state.tried.setdefault(cell, []), np.concatenate([v, base[state.discrete]])
+    if len(tried) > _TRIES or any(float(np.abs(point - old).max(initial=0.0)) < 1e-3 for old in tried):
+        return True
+    tried.append(point)
+    return False
 
 
 def _promising(plan: ProfileMap, state: MapState, offers: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -115,22 +123,34 @@ def _promising(plan: ProfileMap, state: MapState, offers: list[tuple[int, int]])
 def _smooth_change(state: MapState, cells: set[int]) -> dict[int, float]:
     """For each cell, how much its argmax may differ from a neighbour's by a smooth change.
 
-    Three times the median change between neighbours around the cell, and a little.
+    Three times the median change between neighbours around the cell (on a path, where one seam is half of all changes,
+    the lower quartile), and a little; each from a cell's best solution to the nearest one of its neighbour, which need
+    not be the best: where branches cross, or are equal, that jumps.
     """
-    arguments, rows = state.records.arguments, state.best_rows
+    records, rows = state.records, state.best_rows
     links: dict[int, list[float]] = {}
     for cell in cells:
-        near = [rows[other] for other in state.neighbours(cell) if rows[other] >= 0] if rows[cell] >= 0 else []
-        links[cell] = np.abs(arguments[near] - arguments[rows[cell]]).max(axis=1, initial=0.0).tolist() if near else []
+        near = [records.rows(other) for other in state.neighbours(cell)] if rows[cell] >= 0 else []
+        links[cell] = [_distance(state, rows[cell], others) for others in near if others]
+    share = _USUAL_ON_PATH if state.grid.adaptive else 0.5
     around = {cell: [cell, *state.neighbours(cell, diagonal=True)] for cell in cells}
     gathered = {cell: [x for other in around[cell] for x in links.get(other, [])] for cell in cells}
-    return {cell: 3.0 * float(np.median(lengths)) + 2e-3 if lengths else 0.0 for cell, lengths in gathered.items()}
+    return {
+        cell: 3.0 * float(np.quantile(lengths, share)) + 2e-3 if lengths else 0.0 for cell, lengths in gathered.items()
+    }
+
+
+def _distance(state: MapState, row: int, others: list[int]) -> float:
+    """Distance of a solution from the nearest of several, in the coordinate that differs most."""
+    arguments = state.records.arguments
+    return float(np.abs(arguments[others] - arguments[row]).max(axis=1, initial=0.0).min())
 
 
 def _is_news(state: MapState, cell: int, row: int) -> bool:
     """Is the argmax of a neighbour's solution beyond the smooth change from every solution that the cell has?"""
     records = state.records
-    own = records.rows(cell)
+    discrete = records.discrete[int(records.labels[row])]
+    own = [other for other in records.rows(cell) if records.discrete[int(records.labels[other])] == discrete]
     if not own or not records.converged[state.best_rows[cell]]:
         return True
     gaps = np.abs(records.arguments[own] - records.arguments[row]).max(axis=1, initial=0.0)
@@ -148,16 +168,15 @@ def offer(plan: ProfileMap, state: MapState, cell: int, row: int) -> None:
     if guess.value + 4 * guess.uncertainty < (known - state.margin if np.isfinite(known) else plan.cut(state)):
         return
     v = _carried_on(state, cell, row) if np.isfinite(known) else guess.argument
-    tried = state.tried.setdefault(cell, [])
-    if _was_tried(v, tried):
+    base = state.bases[int(records.labels[row])]
+    if _was_tried(state, cell, base, v):
         return
-    tried.append(v)
     plan.begin(
         state,
         "offer",
         cell,
         label if records.row_of(cell, label) is None else -1,
-        state.bases[int(records.labels[row])],
+        base,
         v,
         curvature=records.curvatures[row],
         age=OLD,

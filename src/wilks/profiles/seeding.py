@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _WIDEST_LATTICE, _WIDEST_ON_PATH = 4, 128
 _LOOKED_AT = 6
 _BETTER = 1e-3
+_SAME_OPTIMUM = 1e-4
 
 
 def lattice_spacing(grid: ProfileGrid, space: Space, optima: tuple[Optimum, ...], threshold: float) -> int:
@@ -76,7 +77,15 @@ def add_optimum(plan: ProfileMap, state: MapState, optimum: Optimum) -> None:
     # Around the best one all corners, so that a peak narrower than the grid has its sides, too.
     is_best = optimum.value >= state.best
     for cell in grid.around_point(at, state.spacing) if is_best else [grid.nearest(at, state.spacing)]:
-        _seed(plan, state, optimum, (cell, label), tangent, block)
+        if not _was_followed(plan, state, optimum, cell):
+            _seed(plan, state, optimum, (cell, label), tangent, block)
+
+
+def _was_followed(plan: ProfileMap, state: MapState, optimum: Optimum, cell: int) -> bool:
+    """Has an earlier map followed the branch of an optimum from a cell that it has settled?"""
+    if plan.known is None or not state.settled[cell]:
+        return False
+    return bool((np.abs(plan.known.optima - optimum.u).max(axis=1) < _SAME_OPTIMUM).any())
 
 
 def _seed(
@@ -90,7 +99,7 @@ def _seed(
     cell, label = place
     move = state.grid.unit(cell) - optimum.u[state.columns]
     v = np.clip(optimum.u[state.inner] + tangent @ move, 0.0, 1.0)
-    twin = state.records.alike(cell, v)
+    twin = state.records.alike(cell, v, state.records.discrete[label])
     if twin is not None:
         state.records.unite(label, int(state.records.labels[twin]))
         return

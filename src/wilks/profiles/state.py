@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.profiles.combinations import discrete_columns
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -107,8 +109,10 @@ class MapState:
     candidates, seen, guesses
         Cells to refine, those that were candidates before, and what is expected of them.
     searched, settled
-        Cells within an earlier map that was finished, where no islands are left; those of them that it has solved, so
-        that between them no seams are left. Empty without one.
+        Cells within an earlier map that was finished, where no islands are left; those of them that it has solved or
+        left out for good, so that between them no seams are left. Empty without one.
+    tried_in_all
+        Cells that were tried with every combination of discrete nuisance values.
     queue
         Tasks: (rank, -priority, number, kind, cell, row or optimum).
     """
@@ -139,6 +143,7 @@ class MapState:
     jobs: dict[int, Job] = field(default_factory=dict)
     pending: list[tuple[int, int]] = field(default_factory=list)
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
+    tried_in_all: list[int] = field(default_factory=list)
     tried: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
     scanned: list[int] = field(default_factory=list)
     failed_cells: list[int] = field(default_factory=list)
@@ -162,6 +167,16 @@ class MapState:
         at = int(np.searchsorted(visited, cell))
         after = at + (at < len(visited) and int(visited[at]) == cell)
         return [int(visited[i]) for i in (at - 1, after) if 0 <= i < len(visited)]
+
+    @property
+    def discrete(self) -> list[int]:
+        """Columns of theta of the discrete nuisance parameters."""
+        return discrete_columns(self.space, self.columns)
+
+    def combination(self, u: NDArray[np.float64]) -> tuple[float, ...]:
+        """Values of the discrete nuisance parameters at a point of the unit box."""
+        columns = self.discrete
+        return tuple(self.space.from_unit(u)[columns].tolist()) if columns else ()
 
     def grow(self, cell: int) -> None:
         """Make candidates of the neighbours of a cell that were not visited; a path does not grow."""

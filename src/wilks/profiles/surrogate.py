@@ -81,7 +81,7 @@ def fit_rows(
     spacing: int,
 ) -> Fits:
     """Fit one branch around each of `cells`, through those of its rows that lie on the lattice and near by."""
-    steps = tuple(0 if u else s for u, s in zip(grid.unordered, grid.strides(spacing), strict=True))
+    steps = tuple(0 if fixed else s for fixed, s in zip(grid.stepwise, grid.strides(spacing), strict=True))
     table = np.full(grid.n_cells, -1, dtype=np.int64)
     table[records.cells[rows]] = rows
     return _fit_cells(grid, records, table, cells, steps)

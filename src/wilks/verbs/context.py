@@ -29,7 +29,7 @@ from wilks.searchers.basins import MAX_COMBINATIONS
 from wilks.solvers.gradient_check import GradientCheck
 from wilks.store.log import EvaluationLog
 
-_LOOKED_AT, _APART = 500, 0.05
+_LOOKED_AT, _APART, _FAR_APART, _SLOPE, _SAME = 500, 0.05, 0.25, 0.1, 1e-12
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,18 +181,45 @@ class Context:
             rows.append(space.start)
         return space.to_unit(np.array(rows)) if rows else np.empty((0, space.dimension))
 
-    def with_logged(self, starts: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-        """Append the best points of the log that lie apart from the starts and from each other, `n` at most."""
+    def with_logged(self, starts: NDArray[np.float64], n: int, depth: float = math.inf) -> NDArray[np.float64]:
+        """Append the best peaks of the log that lie apart from the starts and from each other, `n` at most.
+
+        First those that are far apart, or one dense peak would hide all others; `depth` is how far below the best point
+        of the log they may lie. A peak has no better point of the log near by: from there an ascent would end in the
+        same place.
+        """
         space, root = self.problem.space, self.problem.root.space
-        thetas = np.asarray(self.log.top(_LOOKED_AT), dtype=float).reshape(-1, root.dimension)
-        units = space.to_unit(thetas[:, self.problem.root_columns()])
+        far = self.log.top(n + len(starts), apart=_FAR_APART)
+        best = self.log.top(_LOOKED_AT)
+        if not len(best):
+            return starts
+        far = far[self._is_peak(root.to_unit(far), root.to_unit(far[:1]), depth)]
+        units = root.to_unit(best)
+        rises = [i == 0 or np.abs(units[:i] - units[i]).max(axis=1).min() > _SLOPE for i in range(len(best))]
+        near = best[rises]
+        near = near[self._is_peak(root.to_unit(near), units[:1], depth)]
         chosen = list(starts)
-        for unit in units:
+        for unit in space.to_unit(np.concatenate([far, near])[:, self.problem.root_columns()]):
             if len(chosen) >= len(starts) + n:
                 break
             if all(float(np.abs(unit - other).max()) > _APART for other in chosen):
                 chosen.append(unit)
         return np.array(chosen).reshape(-1, space.dimension)
+
+    def _is_peak(self, units: NDArray[np.float64], top: NDArray[np.float64], depth: float) -> NDArray[np.bool_]:
+        """Which points of the log have no better one near by, and lie less than `depth` below `top`, its best one?"""
+        root = self.problem.root.space
+        points = np.concatenate([units, top])
+        own, highest = np.full(len(points), -np.inf), np.full(len(points), -np.inf)
+        for batch in self.log.iter_batches():
+            values = np.where(np.isfinite(batch["log_likelihoods"]), batch["log_likelihoods"], -np.inf)
+            others = root.to_unit(batch["thetas"])
+            for row, unit in enumerate(points):
+                gaps = np.abs(others - unit).max(axis=1)
+                own[row] = max(own[row], values[gaps < _SAME].max(initial=-np.inf))
+                highest[row] = max(highest[row], values[gaps < _SLOPE].max(initial=-np.inf))
+        found: NDArray[np.bool_] = (own >= highest)[:-1] & (own[:-1] > own[-1] - depth)
+        return found
 
 
 def check_discrete(problem: Problem, verb: str, besides: Sequence[str] = ()) -> None:

@@ -66,7 +66,8 @@ def fit(
     n_starts
         Number of random starts; None lets the search decide when it has seen enough. 0 fits from `start` alone.
     executor
-        ``wilks.SerialExecutor()`` (the default), ``wilks.ProcessExecutor(n)`` or any ``concurrent.futures`` executor.
+        ``wilks.SerialExecutor()`` (the default), ``wilks.ProcessExecutor(n)``, ``wilks.MPIExecutor()`` or any
+        ``concurrent.futures`` executor.
     log
         Where evaluations are kept, in memory or in a file; the best points in it are starts too. With a file, a fit
         that was interrupted goes on when it is called again with the same `seed`.

@@ -41,6 +41,8 @@ def map_result(
     visited = state.best_rows >= 0
     context.stats.update(n_visited=int(visited.sum()), n_better_optima=state.n_better_optima)
     context.stats["is_complete"] = state.stage == "done"
+    if plan.grid.adaptive:
+        context.stats["is_path"] = True
     has_best = math.isfinite(state.best)
     with np.errstate(invalid="ignore"):
         in_roi = values > state.best - plan.threshold

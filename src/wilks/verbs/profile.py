@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from wilks.verbs.map_result import map_result
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from wilks.core.algorithm import LocalSolver
     from wilks.core.derived import Derived
@@ -162,21 +162,49 @@ def _optima(
 ) -> tuple[tuple[Optimum, ...], Status]:
     """Optima of the whole box, and how the search for them ended."""
     optima = _handed_over(context, earlier, settings.threshold)
-    return (optima, Status(Outcome.CONVERGED)) if optima else _global_stage(context, settings, start, title)
+    if not optima:
+        return _global_stage(context, settings, start, title)
+    given: list[Any] = list(start) if isinstance(start, (list, tuple)) else [start]
+    beside = [x for x in given if not any(x is result for result in earlier)]
+    if not beside:
+        return optima, Status(Outcome.CONVERGED)
+    more, status = _ascents(context, settings, context.starts(beside), title)
+    return _apart((*optima, *more)), status
+
+
+def _ascents(
+    context: Context, settings: _Settings, starts: NDArray[np.float64], title: str
+) -> tuple[tuple[Optimum, ...], Status]:
+    """Ascents from the values that were given beside earlier profiles, and from nowhere else."""
+    local, polisher = local_solvers(context.problem)
+    context.check_gradient(starts)
+    search = MultiStart(local, polisher, n_starts=0, depth=settings.threshold + 1.0, rolling=True)
+    ended = context.run(search, f"{title}: given starts", starts, starts)
+    n = len(starts)
+    context.steps.append(
+        Step("given starts", f"ascents from {n} point{'s' * (n > 1)} and their scans", ended.run.n_evaluations)
+    )
+    basins = finite_basins(ended.state)
+    return tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in basins), ended.status
 
 
 def _handed_over(context: Context, earlier: list[ProfileResult], threshold: float) -> tuple[Optimum, ...]:
     """Optima of earlier profiles that looked as deep; none if they have to be searched for."""
     deep = [result for result in earlier if result.roi_threshold >= threshold and result.optima]
-    optima = sorted((optimum for result in deep for optimum in result.optima), key=lambda optimum: -optimum.value)
-    apart: list[Optimum] = []
-    for optimum in optima:
-        if all(float(np.abs(optimum.u - other.u).max()) > _SAME_OPTIMUM for other in apart):
-            apart.append(optimum)
+    apart = _apart(tuple(optimum for result in deep for optimum in result.optima))
     if apart:
         n = len(apart)
         detail = f"{n} {'optimum' if n == 1 else 'optima'} of {len(deep)} earlier profile{'s' * (len(deep) > 1)}"
         context.steps.append(Step("handed over", detail))
+    return apart
+
+
+def _apart(optima: tuple[Optimum, ...]) -> tuple[Optimum, ...]:
+    """Optima in different places, the best first."""
+    apart: list[Optimum] = []
+    for optimum in sorted(optima, key=lambda optimum: -optimum.value):
+        if all(float(np.abs(optimum.u - other.u).max()) > _SAME_OPTIMUM for other in apart):
+            apart.append(optimum)
     return tuple(apart)
 
 
@@ -187,6 +215,8 @@ def _global_stage(
     given = context.starts(start)
     local, polisher = local_solvers(context.problem)
     options = settings.options
+    if options.inner == "global":
+        local = GlobalThenLocal(local, context.seed)
     search = MultiStart(
         local,
         polisher,
@@ -196,7 +226,7 @@ def _global_stage(
         rolling=True,
     )
     context.check_gradient(given)
-    starts = context.with_logged(given, _LOGGED_STARTS)
+    starts = context.with_logged(given, _LOGGED_STARTS, settings.threshold + 1.0)
     first = context.run(search, f"{title}: optima", starts, given)
     describe_global_stage(context, search, first)
     found: MultiStartState = first.state
@@ -241,7 +271,8 @@ def _map(
         if optima:
             coordinates.state(outer).best, coordinates.state(outer).best_u = optima[0].value, optima[0].u
         return map_result(context, coordinates, plan, outer, _unfinished(ended))
-    identity = () if cells is None else (cells.cells, cells.solutions.values, settings.n_audit)
+    seen = () if cells is None else (cells.cells, cells.solutions.values, settings.n_audit)
+    identity = (*((optimum.u, optimum.value) for optimum in optima), *seen)
     outcomes = context.run(coordinates.algorithm(plan), title, nothing, lattice.names, lattice.nodes, *identity)
     state = coordinates.state(outcomes.state)
     if coordinates.derived is not None:

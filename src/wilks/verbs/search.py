@@ -63,7 +63,7 @@ def search(
         Points to evaluate first: an earlier result, a dictionary of values, or a list of these. The initial values of
         the space are used when nothing is given.
     executor
-        ``wilks.SerialExecutor()`` (the default), ``wilks.ProcessExecutor(n)`` or any ``concurrent.futures`` executor.
+        ``SerialExecutor()`` (the default), ``ProcessExecutor(n)`` or ``MPIExecutor()`` of wilks, or as for `wilks.fit`.
         The result does not depend on the number of workers.
     log
         Where evaluations are kept, in memory or in a file; the best point in it is tried first. With a file, a search

@@ -44,7 +44,18 @@ def test_every_option_in_the_starter_is_one(tmp_path):
     """What stands behind a # in the configuration is valid too, once the # is taken away."""
     invoke("init", tmp_path)
     path = tmp_path / "config.yaml"
-    examples = ("title:", "n_starts:", "start:", "fix:", "stop:", "  n_evaluations:", "  seconds:", "roi_", "audit:")
+    examples = (
+        "title:",
+        "n_starts:",
+        "start:",
+        "fix:",
+        "stop:",
+        "  n_evaluations:",
+        "  seconds:",
+        "roi_",
+        "audit:",
+        "options: {acc",
+    )
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines):
         body = line.strip().removeprefix("# ")
