@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections import Counter
 from pathlib import Path
 
 import matplotlib as mpl
@@ -18,7 +17,6 @@ from tests.unit.profiles.examples import assert_argmax_gives_the_map, assert_exa
 from wilks import LikelihoodProblem, Real, Space, problems
 from wilks.core.cells import CellStatus
 from wilks.core.proposal import Phase
-from wilks.core.status import Outcome
 from wilks.plots import profile_1d, profile_2d
 from wilks.store.samples import write_samples
 
@@ -400,32 +398,6 @@ def test_a_plain_program_runs(tmp_path):
         check=False,
     )
     assert (run.returncode, run.stdout.replace("-0.0", "0.0"), run.stderr) == (0, "True 0.0 True\n", "")
-
-
-@pytest.mark.parametrize("n", [0, 10, 300, 900])
-def test_ctrl_c_leaves_the_best_so_far_and_goes_on_later(n):
-    """The same map in the end as without the interruption, and nothing is evaluated twice."""
-    whole, log, sent = profile(audit=5), wilks.EvaluationLog(), []
-    assert whole.n_evaluations > 900
-
-    def interrupt(info):
-        if info.n_evaluations >= n and not sent:
-            sent.append(info.n_evaluations)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    part = profile(audit=5, log=log, callbacks=(interrupt,))
-    assert part.status.outcome is Outcome.INTERRUPTED
-    assert not part.status.success
-    assert n <= part.n_evaluations == len(log) < whole.n_evaluations
-    assert part.log_likelihood <= log.best()[1]
-    assert part.log_likelihood == hill(part.best)
-    rest = profile(audit=5, log=log)
-    assert rest.status.success
-    assert_same(rest, whole)
-    assert len(log) == whole.n_evaluations
-    assert Counter(map(tuple, log.arrays()["thetas"].tolist())) == Counter(
-        map(tuple, whole.log.arrays()["thetas"].tolist())
-    )
 
 
 # Random numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,12 +68,12 @@ class ProfileGrid:
     _positions: NDArray[np.float64] | None = field(default=None, repr=False, metadata={"saved": False})
     _near: dict[tuple[int, ...], list[int]] = field(default_factory=dict, repr=False, metadata={"saved": False})
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Number of nodes on each axis."""
         return tuple(len(axis) for axis in self.nodes)
 
-    @property
+    @cached_property
     def n_cells(self) -> int:
         """Number of cells."""
         return int(np.prod(self.shape))

@@ -38,16 +38,14 @@ def queue_offers(plan: ProfileMap, state: MapState) -> None:
     rim = {other for cell in region for other in state.neighbours(cell, diagonal=True)}
     state.reach = _smooth_change(state, region | rim)
     old = state.settled
+    winners = _Winners(state)
     offers = [
         (cell, row)
         for cell in sorted(region | rim)
         for other in state.neighbours(cell, diagonal=True)
-        for row in state.records.rows(other)
         if not (len(old) and old[cell] and old[other])
-        and state.records.values[row] > state.best_values[other] - state.margin
-        and _may_win(state, other, row)
-        and _is_news(state, cell, row)
-        and not runs_parallel(state, row, cell)
+        for row in winners[other]
+        if _is_news(state, cell, row) and not runs_parallel(state, row, cell)
     ]
     for cell, row in _promising(plan, state, offers):
         state.push(2, float(state.records.values[row]), "heal", cell, row)
@@ -56,6 +54,20 @@ def queue_offers(plan: ProfileMap, state: MapState) -> None:
     ]
     for cell in _too_low(plan, state, np.array(fresh, dtype=np.int64)):
         state.push(2, float(state.best_values[cell]), "smooth", cell, int(state.best_rows[cell]))
+
+
+class _Winners(dict[int, list[int]]):
+    """Cell -> the rows that may win just beside it; made when it is asked for."""
+
+    def __init__(self, state: MapState) -> None:
+        super().__init__()
+        self._state = state
+
+    def __missing__(self, cell: int) -> list[int]:
+        state, records = self._state, self._state.records
+        lowest = state.best_values[cell] - state.margin
+        self[cell] = [row for row in records.rows(cell) if records.values[row] > lowest and _may_win(state, cell, row)]
+        return self[cell]
 
 
 def _may_win(state: MapState, cell: int, row: int) -> bool:
