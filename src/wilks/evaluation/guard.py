@@ -21,6 +21,7 @@ from pathlib import Path
 
 FAREWELL = b"\0"
 """Last message of a process that ends in good order."""
+_DYING_SECONDS = 0.5
 _MOMENT = 0.05
 """Seconds after which this process would be dead too, had the job been ended by somebody else."""
 _FORWARDED = 0.3
@@ -89,9 +90,11 @@ def _last_words(inbox: int, pid: int) -> tuple[str, bool]:
 
 def _end_of(pid: int) -> tuple[str, int]:
     """How a process ended, in words, and the exit code for the job; its parent has not asked yet, so Linux knows."""
-    status = 0
-    with suppress(OSError, ValueError, IndexError):
-        status = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(maxsplit=1)[1])
+    status, before = 0, time.monotonic() + _DYING_SECONDS
+    while status == 0 and time.monotonic() < before:  # a process that is still dying has no status yet
+        with suppress(OSError, ValueError, IndexError):
+            status = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(maxsplit=1)[1])
+        time.sleep(0.0 if status else 0.01)
     number = status & 0x7F
     if number:
         with suppress(ValueError):

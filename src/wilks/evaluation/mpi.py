@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import time
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -40,6 +41,7 @@ _FREE_SECONDS = 30.0
 """Time that ranks get to end in, when none has anything to do."""
 _BUSY_SECONDS = 2.0
 """The same, when a run was aborted and one may be in a call that takes its time."""
+_LAST_WORDS_SECONDS = 0.5
 _crews: list[Crew] = []
 """Rank 0's view of the other ranks, one for each communicator that was used."""
 
@@ -185,6 +187,12 @@ def connected(comm: Any = None) -> Any:  # noqa: ANN401 - see MPIExecutor
     return comm
 
 
+def abort(comm: Any, code: int) -> None:  # noqa: ANN401 - see MPIExecutor
+    """End the whole job, after a moment in which the launcher can pass on what was written last."""
+    time.sleep(_LAST_WORDS_SECONDS)
+    comm.Abort(code)
+
+
 def end_workers(code: int = 0) -> None:
     """Let all workers end, and wait for it; a job in which one is stuck in a call is ended, with this exit code."""
     for crew in _crews:
@@ -195,7 +203,7 @@ def end_workers(code: int = 0) -> None:
                 with contextlib.suppress(OSError, ValueError):
                     stream.flush()
             dismiss_guard()
-            crew.comm.Abort(code)
+            abort(crew.comm, code)
     _crews.clear()
     dismiss_guard()
 
@@ -227,7 +235,7 @@ def _end_job(comm: Any, rank: int, error: BaseException) -> None:  # noqa: ANN40
     )
     sys.stderr.flush()
     dismiss_guard()
-    comm.Abort(1)
+    abort(comm, 1)
 
 
 def _library() -> Any:  # noqa: ANN401 - a module

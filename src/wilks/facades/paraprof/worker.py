@@ -101,9 +101,11 @@ def _end_job_on_error() -> None:
         mpi = sys.modules.get("mpi4py.MPI")
         if _met or mpi is None or not mpi.Is_initialized() or mpi.COMM_WORLD.Get_size() == 1:
             return
+        from wilks.evaluation.mpi import abort  # noqa: PLC0415 - needs mpi4py
+
         sys.stdout.flush()
         sys.stderr.flush()
-        mpi.COMM_WORLD.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
+        abort(mpi.COMM_WORLD, 130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     sys.excepthook = end_job
 
