@@ -85,7 +85,7 @@ def _enter_value(plan: ProfileMap, state: MapState, job: Job, row: int) -> None:
     if value > state.best:
         state.best, state.best_u = value, full_point(state, cell, row)
     if value > plan.cut(state) and value > state.best_values[cell] - state.margin:
-        if state.refining:
+        if state.stage == "refine":
             state.grow(cell)
         if job.kind == "refine" and not _is_surprise(job, value):
             return

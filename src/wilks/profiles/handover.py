@@ -201,7 +201,7 @@ def _audited(
 
 def take_over(plan: ProfileMap, state: MapState, known: Known) -> None:
     """Enter known solutions into the table; the map goes on by refinement around the region that they make."""
-    state.spacing, state.stage, state.refining = max(known.spacing, 2), "refine", True
+    state.spacing, state.stage = max(known.spacing, 2), "refine"
     state.searched = known.searched
     _enter_solutions(plan, state, known)
     # Also the nodes that a finished map over the same nodes left out, since they lie outside of the region.

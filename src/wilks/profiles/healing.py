@@ -9,8 +9,9 @@ improvement floods again, and the next stage begins when nothing is left to do:
   to some cells of the region;
 * scan: a few cells of the region, far from one another, are looked at along every nuisance coordinate, for branches
   that no known optimum belongs to; three rounds at most, as long as there are improvements;
-* heal: every cell on the rim or inside of the region is offered the argmax of its neighbours, also of lower ones,
-  where it differs from all its own by more than the smooth change from cell to cell; until a pass improves nothing;
+* heal: see `profiles.seams`; until a pass improves nothing;
+* refine: see `profiles.refinement`; all so far was done on the lattice, and what follows is done on the grid: a scan of
+  the cells at the new ends of the region, and heal again;
 * audit: see `profiles.audit`; what it finds is flooded and healed like everything else.
 """
 
@@ -85,7 +86,7 @@ def _after_heal(plan: ProfileMap, state: MapState) -> None:
         seams.queue_offers(plan, state)
         combinations.queue_trials(plan, state)
     elif state.spacing > 1:
-        state.stage, state.refining = "refine", True
+        state.stage = "refine"
         refinement.begin_level(plan, state)
     else:
         state.stage, state.n_improved = "audit", 0
@@ -96,7 +97,6 @@ def _after_refine(plan: ProfileMap, state: MapState) -> None:
     if state.spacing > 1:
         refinement.begin_level(plan, state)
         return
-    state.refining = False
     seed_islands(plan, state)
     if not len(state.searched):
         state.stage, state.n_passes, state.n_improved = "scan", 0, 1  # the ends of the region are new
@@ -127,7 +127,11 @@ _AFTER = {
 
 
 def begin_task(plan: ProfileMap, state: MapState, kind: str, cell: int, row: int) -> None:
-    """Begin an offer: `row` is a solution of another cell, or minus one minus the number of an optimum."""
+    """Begin an offer.
+
+    `row` is a solution of another cell, for ``"smooth"`` that of the cell itself, for ``"combination"`` the number of
+    the combination, and for ``"cross"`` minus one minus the number of an optimum.
+    """
     known = state.best_values[cell]
     if kind == "combination":
         combinations.begin_trial(plan, state, cell, row)

@@ -12,8 +12,9 @@ With f the value found at the predicted argmax and the quantities of (2) there, 
           loss < \epsilon / 100 \mbox{ and } |f - L| < \min(100 \epsilon, 3\, unc)                             (1)
 
 The first is a test of the value, the second of the argmax: it makes profiles cheap that ripple while their argmax
-hardly moves. Any other cell is optimised from there, and so is a fixed share of those that would be accepted.
-Only values that were evaluated enter the map.
+hardly moves. A cell that lies so far outside the region that neither the errors of the prediction nor three times
+:math:`|f - L|` would bring it in is accepted too. Any other cell is optimised from there, and so is a fixed share of
+those inside that would be accepted. Only values that were evaluated enter the map.
 """
 
 from __future__ import annotations

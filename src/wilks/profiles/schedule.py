@@ -11,10 +11,10 @@ that is given. The map is found by a flood, best first:
    changes (`profiles.branches`); two branches that meet in one argmax are united; an ascent that ends far from where
    it was expected begins a new branch.
 
-When nothing is left to flood, second chances follow (`profiles.healing`), each of which may start a flood again:
-islands, argmax values of other optima, neighbours' argmax values, and the audit. A cell that beats the best optimum
-starts an ascent in the full space, whose end becomes an optimum, and the map goes on from there.
-Values are always evaluated, so a cell can be too low but never too high.
+A large map is flooded on a lattice of its cells first (`profiles.seeding` says how wide), and refined to the grid later
+(`profiles.refinement`). When nothing is left to flood, second chances follow (`profiles.healing`), each of which may
+start a flood again. A cell that beats the best optimum starts an ascent in the full space, whose end becomes an
+optimum, and the map goes on from there. Values are always evaluated, so a cell can be too low but never too high.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.core.proposal import Phase
+from wilks.core.proposal import EvaluationStatus, Phase
 from wilks.core.status import Outcome, Status
 from wilks.loop.foresight import AHEAD, ONE_WORKER, points_ahead
 from wilks.loop.requests import Request, Requests, in_unit
@@ -151,6 +151,8 @@ class ProfileMap:
 
     def tell(self, state: MapState, evaluations: Evaluations) -> MapState:
         """Advance the ascents whose points are complete."""
+        audited = (evaluations.phases == Phase.AUDIT) & (evaluations.statuses != EvaluationStatus.VIOLATED)
+        state.audit.n_evaluations += int(audited.sum())
         state.requests.answer(evaluations, lambda request: self._advance(state, request))
         return state
 
@@ -163,6 +165,9 @@ class ProfileMap:
         if not inside.any():
             return Status(Outcome.NOT_CONVERGED, "No cell of the grid lies in the region of interest.")
         text = f"{int(inside.sum())} cells in the region of interest."
+        if state.failed_cells:
+            n = len(state.failed_cells)
+            text += f" {n} {'cell has' if n == 1 else 'cells have'} no finite value."
         if unfinished:
             return Status(
                 Outcome.NOT_CONVERGED, f"{text} {unfinished} of them did not reach the tolerance: lower limits."
@@ -231,8 +236,6 @@ class ProfileMap:
     def request(self, state: MapState, number: int, points: NDArray[np.float64]) -> None:
         """Request points of a job, given in the coordinates that its ascent moves."""
         job = state.jobs[number]
-        if job.kind == "audit":
-            state.audit.n_evaluations += len(points)
         is_patient = job.kind == "audit" and state.stage != "audit"
         state.requests.add(number, self._thetas(state, job, points), _PHASES[job.kind], patient=is_patient)
 
@@ -304,31 +307,27 @@ class ProfileMap:
             healing.advance(self, state, number, request, payloads)
             return
         job.ascent = self.local.advance(job.ascent, request.values, payloads)
+        is_over = self._is_over(state, job)
+        if not is_over and len(job.ascent.points):
+            self.request(state, number, job.ascent.points)
+            return
+        self._drop(state, number)
+        if not is_over:
+            (end_climb if job.cell < 0 else finish_cell)(self, state, job)
+        if job.kind == "refine":  # the next branch may be better there
+            refinement.begin_cell(self, state, job.cell)
+
+    def _is_over(self, state: MapState, job: Job) -> bool:
+        """Is an ascent given up before its end, or was its first evaluation all that it takes?"""
         if not job.looked:
             job.looked = True
             if math.isfinite(job.demand) and job.ascent.value <= job.demand:
-                self._drop(state, number)
-                return
+                return True
             if job.kind == "offer" and is_tie(state, job, self.options.accuracy):
-                self._drop(state, number)
-                return
+                return True
             if job.kind == "refine" and refinement.accepts(self, state, job):
-                self._drop(state, number)
-                refinement.begin_cell(self, state, job.cell)
-                return
-        if len(job.ascent.points):
-            if comes_to_known(state, job) or is_hopeless(state, job):
-                self._drop(state, number)
-            else:
-                self.request(state, number, job.ascent.points)
-            return
-        self._drop(state, number)
-        if job.cell < 0:
-            end_climb(self, state, job)
-        else:
-            finish_cell(self, state, job)
-            if job.kind == "refine":
-                refinement.begin_cell(self, state, job.cell)
+                return True
+        return len(job.ascent.points) > 0 and (comes_to_known(state, job) or is_hopeless(state, job))
 
     def _drop(self, state: MapState, number: int) -> None:
         job = state.jobs.pop(number)

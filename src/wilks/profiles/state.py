@@ -43,8 +43,9 @@ class Job:
     Attributes
     ----------
     kind
-        ``"extend"`` (a branch to a new cell), ``"offer"`` (somebody else's argmax), ``"optimum"`` (in the full
-        space), ``"explore"`` (one look at a cell), ``"scan"`` (looks along every coordinate), ``"audit"``.
+        ``"extend"`` (a branch to a new cell), ``"refine"`` (a cell between those of the lattice), ``"offer"`` (somebody
+        else's argmax), ``"optimum"`` (in the full space), ``"explore"`` (one look at a cell), ``"scan"`` (looks along
+        every coordinate), ``"audit"``.
     cell
         Cell, -1 for an ascent in the full space.
     label
@@ -64,7 +65,7 @@ class Job:
     informed
         Did it begin with a known curvature?
     audit
-        The search that it belongs to, when it is one of the audit.
+        The search that it belongs to, when it is one of the audit or a scan.
     guess
         What was expected, of a cell that is refined.
     """
@@ -104,8 +105,6 @@ class MapState:
         The best value from which the last ascent in the full space began.
     spacing, coarsest
         Spacing of the lattice that is worked on, and of the first one, in cells.
-    refining
-        Are cells being refined, so that the neighbours of a cell become candidates?
     candidates, seen, guesses
         Cells to refine, those that were candidates before, and what is expected of them.
     searched, settled
@@ -135,7 +134,6 @@ class MapState:
     climbed_from: float = -math.inf
     spacing: int = 1
     coarsest: int = 1
-    refining: bool = False
     candidates: list[int] = field(default_factory=list)
     seen: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
     guesses: dict[int, list[Guess]] = field(default_factory=dict)
@@ -157,7 +155,6 @@ class MapState:
     n_improved: int = 0
     n_better_optima: int = 0
     reach: dict[int, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
 
     def neighbours(self, cell: int, *, diagonal: bool = False) -> list[int]:
         """Cells of the lattice beside this one; on a path between lattice nodes, the next ones that were visited."""

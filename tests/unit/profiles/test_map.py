@@ -173,6 +173,8 @@ def test_cells_without_any_finite_value_are_marked_failed():
     assert set(result.cell_status[beyond]) <= {CellStatus.UNVISITED, CellStatus.FAILED}
     assert (result.cell_status == CellStatus.FAILED).any()
     assert np.isneginf(result.log_likelihood_map[result.cell_status == CellStatus.FAILED]).all()
+    n_failed = int((result.cell_status == CellStatus.FAILED).sum())
+    assert f"{n_failed} cell{'s have' if n_failed > 1 else ' has'} no finite value." in result.status.message
     inside = ~beyond & (result.axes["x"] > -2.5)
     np.testing.assert_allclose(result.log_likelihood_map[inside], -0.5 * result.axes["x"][inside] ** 2, atol=1e-5)
     assert result.stats["n_failed"] > 0
