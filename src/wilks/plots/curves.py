@@ -81,13 +81,12 @@ def profile_1d(
 
 
 def draw_curve(
-    ax: Axes, result: ProfileResult, name: str, shown: Window | None = None, *, max_marked: int = _MAX_MARKED_NODES
+    ax: Axes, result: ProfileResult, name: str, shown: Window, *, max_marked: int = _MAX_MARKED_NODES
 ) -> None:
     """Draw levels, shaded sets, curve, nodes and best point; limits of the y axis, no labels.
 
     More than `max_marked` nodes get no markers, which would hide the line.
     """
-    shown = window(result, 1) if shown is None else shown
     bottom = 1.08 * shown.bottom
     looks = style.looks(shown.levels)
     discrete = result.space[name].n_values is not None

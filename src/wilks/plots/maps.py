@@ -79,11 +79,8 @@ def profile_2d(
     return style.figure_of(ax)
 
 
-def draw_map(
-    ax: Axes, plane: ProfileResult, shown: Window | None = None, *, star: bool = True, star_size: float = 13
-) -> QuadMesh:
+def draw_map(ax: Axes, plane: ProfileResult, shown: Window, *, star: bool = True, star_size: float = 13) -> QuadMesh:
     """Draw map, outlines, marks and best point of a profile over exactly two parameters; no labels."""
-    shown = window(plane, 2) if shown is None else shown
     mesh = draw_cells(ax, plane, geometry.inside(plane), style.LIKELIHOOD_MAP, Normalize(shown.bottom, 0.0))
     draw_outlines(ax, plane, shown)
     mark_bad_cells(ax, plane)
@@ -158,16 +155,12 @@ def draw_colour_bar(mesh: QuadMesh, axes: Sequence[Axes], plane: ProfileResult, 
     return bar
 
 
-def map_legend(planes: Sequence[ProfileResult], shown: Window | None = None) -> list[Artist]:
+def map_legend(planes: Sequence[ProfileResult], shown: Window) -> list[Artist]:
     """Legend entries for what occurs in some maps."""
-    of_all = f" of {shown.n_parameters} parameters" if shown and shown.n_parameters > _PLANE else ""
-    if shown is None:
-        levels = tuple(sorted({level for plane in planes for level in window(plane, 2).levels}))
-    else:
-        levels = shown.levels
+    of_all = f" of {shown.n_parameters} parameters" if shown.n_parameters > _PLANE else ""
     entries: list[Artist] = [
         Line2D([], [], color="black", linestyle=look.dashes, label=f"{_region(level)}{of_all}")
-        for level, look in style.looks(levels).items()
+        for level, look in style.looks(shown.levels).items()
     ]
     entries.append(Line2D([], [], markersize=11, label="best point", **style.STAR))
     for status, (marker, text) in style.BAD_CELLS.items():

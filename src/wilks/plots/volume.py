@@ -201,7 +201,9 @@ def _draw_heights(
     entries: list[Artist] = []
     if profile is not None:
         x, y = geometry.curve(profile, name)
-        entries += ax.plot(x, y, color=style.LINE, linewidth=1.4, label="profile")
+        entries += ax.plot(
+            x, y + (profile.log_likelihood - result.log_likelihood), color=style.LINE, linewidth=1.4, label="profile"
+        )
     best = result.space[name].encode(result.best[name])
     ax.plot([best], [0.0], markersize=13 if scale == 1 else 8, zorder=5, **style.STAR)
     return [*entries, *_legend(result)]

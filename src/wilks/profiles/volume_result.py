@@ -13,6 +13,7 @@ import numpy as np
 
 from wilks.core.result import Result
 from wilks.core.table import Table, show
+from wilks.store.conventions import names_beside
 from wilks.store.files import written_whole
 from wilks.store.samples import write_samples
 
@@ -98,10 +99,8 @@ class VolumeResult(Result):
 
         columns = dict(zip(self.space.free, self.samples.T, strict=True))
         extras = {"log_likelihood": self.log_likelihoods, "count": self.counts, "level": self.levels}
-        for name, column in extras.items():
-            # An extra column gives way to a parameter of the same name.
-            columns[name + "_" * (name in self.space.free)] = column
-        return pd.DataFrame(columns)
+        names = names_beside(self.space.free, list(extras))
+        return pd.DataFrame(columns | dict(zip(names, extras.values(), strict=True)))
 
     def write_samples(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the samples to a file, a row for each of them: the parameters, then the log-likelihood.

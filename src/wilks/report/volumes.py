@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from wilks import plots
 from wilks.core.table import Table
 from wilks.plots.output import picture
 from wilks.report import elements
@@ -36,8 +35,8 @@ def volume_section(result: VolumeResult, artist: Artist) -> str:
 def _figure(result: VolumeResult, artist: Artist) -> str:
     if result.space.dimension <= _PANELS:
         caption = "Samples of the region of interest, coloured by log-likelihood."
-        return artist.figure("samples", caption, lambda: plots.volume(result))
-    caption = "Samples over all pairs of parameters, coloured by log-likelihood, which is drawn on the diagonal."
+    else:
+        caption = "Samples over all pairs of parameters, coloured by log-likelihood, which is drawn on the diagonal."
     return artist.figure("samples", caption, lambda: picture(result))
 
 

@@ -64,7 +64,7 @@ def _is_on_known_way(state: MultiStartState, owner: int, job: Job, promised: flo
     if label >= 0:
         _hit(state, owner, job, state.basin(label))
     else:
-        state.n_aborted += 1
+        state.n_aborted += job.kind in ("given", "start")
         state.jobs[Paths.of_ascent(label)].n_followers += job.n_hits
         state.paths.rename(own, label)
     return True
@@ -72,7 +72,7 @@ def _is_on_known_way(state: MultiStartState, owner: int, job: Job, promised: flo
 
 def _hit(state: MultiStartState, owner: int, job: Job, basin: BasinRecord) -> None:
     """An ascent was on the way to a basin; if it was the polish of another one, that is none."""
-    state.n_aborted += 1
+    state.n_aborted += job.kind in ("given", "start")
     basin.n_hits += job.n_hits
     state.paths.rename(Paths.of_ascent(owner), basin.number, basin.value)
     if job.basin >= 0:

@@ -117,7 +117,6 @@ def scanned(
     for at in line_peaks(v, values, _SCAN, lowest=lowest, per_line=_PEAKS_PER_LINE):
         u, value = points[at], float(values[at])
         if any(explains(state.columns, known, u, value) for known in state.basins):
-            state.n_aborted += 1
             continue
         ascent = search.local.start(u[state.columns], value=value, curvature=basin.curvature.copy())
         search.begin(state, Job("peak", base, ascent))

@@ -54,7 +54,6 @@ class GradientCheckState:
     columns: NDArray[np.int64]
     points: NDArray[np.float64]
     requests: Requests
-    begun: bool = False
     firsts: dict[int, tuple[float, NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
     ends: list[tuple[NDArray[np.float64], float, float]] = field(default_factory=list)
 
@@ -94,14 +93,13 @@ class GradientCheck:
             points[:, discrete] = starts[0][discrete]
         points = space.to_unit(space.from_unit(points))
         columns = np.flatnonzero(space.is_continuous)
-        return GradientCheckState(space, columns, points, Requests(space.dimension, "gradient"))
+        requests = Requests(space.dimension, "gradient")
+        for number, theta in enumerate(space.from_unit(points)):
+            requests.add(number, theta[None, :], Phase.GLOBAL)
+        return GradientCheckState(space, columns, points, requests)
 
     def ask(self, state: GradientCheckState, limit: int) -> tuple[Proposals, GradientCheckState]:
         """Hand out both points, then the other ends of the steps from them."""
-        if not state.begun:
-            state.begun = True
-            for number, u in enumerate(state.points):
-                state.requests.add(number, state.space.from_unit(u[None, :]), Phase.GLOBAL)
         return state.requests.take(limit), state
 
     def tell(self, state: GradientCheckState, evaluations: Evaluations) -> GradientCheckState:
@@ -111,7 +109,7 @@ class GradientCheck:
 
     def terminate(self, state: GradientCheckState) -> Status | None:
         """End when both points are compared, or cannot be."""
-        if not state.begun or state.requests.opened:
+        if state.requests.opened:
             return None
         return Status(Outcome.CONVERGED, f"{len(state.ends)} points compared.")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from wilks.core.proposal import EvaluationStatus, Phase
 from wilks.store import tables
-from wilks.store.conventions import flags, members, set_attributes, unused, variable_names
+from wilks.store.conventions import VERSION, flags, members, set_attributes, unused, variable_names
 from wilks.store.hdf5 import hdf5_file
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def write(log: EvaluationLog, space: Space, path: Path) -> None:
     # Creation order is what the netCDF library looks for.
     with hdf5_file(path, "w", track_order=True) as file:
         set_attributes(
-            file, _nc3_strict=np.int32(1), Conventions="CF-1.11", title=f"Evaluations of {log.header['problem']}"
+            file, _nc3_strict=np.int32(1), Conventions=VERSION, title=f"Evaluations of {log.header['problem']}"
         )
         dimension = file.create_dataset(unused("evaluation", names), (n_rows,), "<i4", track_order=True)
         dimension.make_scale(dimension.name.lstrip("/"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from wilks.core.proposal import EvaluationStatus, Phase
+from wilks.store.conventions import names_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,13 +39,7 @@ def column_names(free: Sequence[str]) -> list[str]:
     >>> column_names(["x", "phase"])
     ['x', 'phase', 'log_likelihood', 'phase_', 'status', 'seconds', 'worker', 'stage']
     """
-    names = list(free)
-    for extra in EXTRAS:
-        name = extra
-        while name in names:
-            name += "_"
-        names.append(name)
-    return names
+    return [*free, *names_beside(free, EXTRAS)]
 
 
 def name_of(kind: type[IntEnum], code: int) -> str:

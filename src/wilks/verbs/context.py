@@ -193,23 +193,21 @@ class Context:
         best = self.log.top(_LOOKED_AT)
         if not len(best):
             return starts
-        far = far[self._is_peak(root.to_unit(far), root.to_unit(far[:1]), depth)]
         units = root.to_unit(best)
         rises = [i == 0 or np.abs(units[:i] - units[i]).max(axis=1).min() > _SLOPE for i in range(len(best))]
-        near = best[rises]
-        near = near[self._is_peak(root.to_unit(near), units[:1], depth)]
+        points = np.concatenate([far, best[rises]])
+        points = points[self._is_peak(root.to_unit(points), depth)]
         chosen = list(starts)
-        for unit in space.to_unit(np.concatenate([far, near])[:, self.problem.root_columns()]):
+        for unit in space.to_unit(points[:, self.problem.root_columns()]):
             if len(chosen) >= len(starts) + n:
                 break
             if all(float(np.abs(unit - other).max()) > _APART for other in chosen):
                 chosen.append(unit)
         return np.array(chosen).reshape(-1, space.dimension)
 
-    def _is_peak(self, units: NDArray[np.float64], top: NDArray[np.float64], depth: float) -> NDArray[np.bool_]:
-        """Which points of the log have no better one near by, and lie less than `depth` below `top`, its best one?"""
+    def _is_peak(self, points: NDArray[np.float64], depth: float) -> NDArray[np.bool_]:
+        """Which points of the log have no better one near by, and are not `depth` below the first, its best one?"""
         root = self.problem.root.space
-        points = np.concatenate([units, top])
         own, highest = np.full(len(points), -np.inf), np.full(len(points), -np.inf)
         for batch in self.log.iter_batches():
             values = np.where(np.isfinite(batch["log_likelihoods"]), batch["log_likelihoods"], -np.inf)
@@ -218,7 +216,7 @@ class Context:
                 gaps = np.abs(others - unit).max(axis=1)
                 own[row] = max(own[row], values[gaps < _SAME].max(initial=-np.inf))
                 highest[row] = max(highest[row], values[gaps < _SLOPE].max(initial=-np.inf))
-        found: NDArray[np.bool_] = (own >= highest)[:-1] & (own[:-1] > own[-1] - depth)
+        found: NDArray[np.bool_] = (own >= highest) & (own > own[0] - depth)
         return found
 
 

@@ -145,16 +145,10 @@ def _check_n_starts(n_starts: object) -> None:
         raise InvalidConfigurationError(f"n_starts: expected an integer >= 0 or None, got {n_starts!r}")
 
 
-def finite_basins(state: MultiStartState) -> list[BasinRecord]:
-    """Return the optima, best first; while a run polishes them, its own list is out of order."""
-    return sorted((basin for basin in state.basins if math.isfinite(basin.value)), key=lambda basin: -basin.value)
-
-
 def best_basin(state: MultiStartState) -> BasinRecord | None:
     """Return the best optimum, or, of a run that was stopped early, the best point of an ascent under way."""
     under_way = [job for job in state.jobs.values() if job.ascent is not None and math.isfinite(job.ascent.value)]
-    finite = finite_basins(state)
-    best = finite[0] if finite else None
+    best = state.basins[0] if state.basins else None
     for job in under_way:
         if best is None or job.ascent.value > best.value:
             u = job.base.copy()
@@ -203,7 +197,7 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
         covariance=sigma,
         quality=quality,
         at_bounds=at_bounds,
-        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in finite_basins(state)),
+        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in state.basins),
         chi_squared=chi_squared,
         dof=dof,
     )

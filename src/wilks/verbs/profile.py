@@ -24,7 +24,7 @@ from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.coordinates import MapCoordinates
-from wilks.verbs.fit import best_basin, describe_global_stage, finite_basins, local_solvers
+from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
 from wilks.verbs.map_result import map_result
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _ascents(
     context.steps.append(
         Step("given starts", f"ascents from {n} point{'s' * (n > 1)} and their scans", ended.run.n_evaluations)
     )
-    basins = finite_basins(ended.state)
+    basins = ended.state.basins
     return tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in basins), ended.status
 
 
@@ -233,7 +233,7 @@ def _global_stage(
     if first.status.outcome not in (Outcome.CONVERGED, Outcome.NOT_CONVERGED):
         best = best_basin(found)
         return () if best is None else (Optimum(best.u, best.value, best.curvature, reliable=False),), first.status
-    basins = finite_basins(found)
+    basins = found.basins
     near = [b for b in basins if b.value > basins[0].value - settings.threshold - 1.0]
     return tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in near), first.status
 

@@ -19,8 +19,9 @@ from wilks.profiles.volume_options import VolumeOptions
 from wilks.profiles.volume_result import VolumeResult
 from wilks.profiles.volume_seeding import Seeds, points_of_map
 from wilks.searchers.multistart import MultiStart
+from wilks.store.imports import STAGE_KEY
 from wilks.verbs.context import Common, Context
-from wilks.verbs.fit import best_basin, describe_global_stage, finite_basins, local_solvers
+from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,7 +189,7 @@ def _optima(
     starts = points if results else context.with_logged(points, _LOGGED_STARTS)
     first = context.run(search, f"volume of {problem.name}: optima", starts, points)
     describe_global_stage(context, search, first)
-    found = [Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in finite_basins(first.state)]
+    found = [Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in first.state.basins]
     return (*known, *found), first
 
 
@@ -224,12 +225,14 @@ def _joined(
 
 
 def _logged(context: Context, lowest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logged points of the region in the unit box, with their log-likelihoods."""
+    """Logged points of the region in the unit box, with their log-likelihoods; those of sample files may be wrong."""
     problem = context.problem
+    imported = [number for number, stage in enumerate(context.log.stages()) if stage.key.startswith(STAGE_KEY)]
     columns = problem.root_columns()
     parts = [(np.empty((0, problem.root.space.dimension)), np.empty(0))]
     for block in context.log.iter_batches():
         rows = np.isfinite(block["log_likelihoods"]) & (block["log_likelihoods"] > lowest)
+        rows &= ~np.isin(block["stages"], imported)
         parts.append((block["thetas"][rows], block["log_likelihoods"][rows]))
     thetas, values = _joined(parts)
     # Of a log that is shared with the unrestricted problem, only the points that have the fixed values.

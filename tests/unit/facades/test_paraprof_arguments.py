@@ -1,6 +1,7 @@
 """What `ProfileProjector` takes and refuses: every option has a definite meaning, and none is ignored in silence."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -251,6 +252,14 @@ def test_without_early_stopping_the_starts_go_on_to_their_cap():
     assert at_least > 10**6
     assert at_most is None
     assert projector(advanced_config=config, n_optima=2).settings.n_optima == 2
+
+
+@pytest.mark.parametrize(("threshold", "is_told"), [(0, False), (0.5, False), (0.3, True), (0.9, True)])
+def test_a_stopping_threshold_without_effect_is_told(threshold, is_told):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        projector(advanced_config={"basin_detection": {"undiscovered_threshold": threshold}})
+    assert any("undiscovered_threshold" in str(warning.message) for warning in told) is is_told
 
 
 def test_volume_options_have_the_defaults_of_the_page():

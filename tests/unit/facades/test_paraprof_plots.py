@@ -1,5 +1,6 @@
 """Pictures under the names of paraprof: which files are written, and with which settings."""
 
+import numpy as np
 import pytest
 
 from wilks import plots
@@ -119,6 +120,9 @@ def test_contours_become_confidence_regions_by_the_theorem(n_parameters):
     confidence = PlotSettings.of({"contour_levels": [-1.0, -3.0]}).confidence(n_parameters)
     assert [wilks_depth(level, n_parameters) for level in confidence] == pytest.approx([1.0, 3.0])
     assert PlotSettings.of({}).confidence(n_parameters) is None
+    for depth in (*np.linspace(0.5, 20, 40), 3.5, 4.5, 9.0):
+        (share,) = PlotSettings.of({"contour_levels": [-depth]}, depth).confidence(n_parameters)
+        assert depth - 1e-3 < wilks_depth(share, n_parameters) <= depth, "a map that ends there can draw it"
 
 
 def test_slices_go_through_the_best_cell_or_are_maximised(solid, drawn):

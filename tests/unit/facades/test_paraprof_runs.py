@@ -489,6 +489,7 @@ def test_after_an_interruption_the_projector_goes_on_and_counts_right(tmp_path):
     sampler = projector(impatient, samples_output_file=path)
     with pytest.raises(KeyboardInterrupt):
         run_projection(None, sampler, PLANE)
+    assert np.isfinite(sampler.global_max_target_val)
     patience[0] = 10**6
     check_solution(run_projection(None, sampler, PLANE)["coarse_solution"], PLANE)
     assert sampler.target_calls == target.n == len(read_samples(path))
@@ -592,6 +593,31 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(scan, "profile", profile)
     return calls
+
+
+def test_what_the_volume_sampling_is_asked_for(monkeypatch):
+    calls = []
+
+    def sample_volume(problem, **keywords):
+        calls.append(keywords)
+        return wilks.sample_volume(problem, **keywords)
+
+    monkeypatch.setattr(scan, "sample_volume", sample_volume)
+    options = {
+        "n_walkers": 20,
+        "n_steps": 7,
+        "eval_budget": 150,
+        "sigma_frac": 0.3,
+        "roi_threshold": 6.0,
+        "partner_level_window": 2.5,
+        "warm_start": False,
+    }
+    with projector(volume_sampling=options) as sampler:
+        run_all_projections(None, sampler, [PLANE])
+    (asked,) = calls
+    expected = wilks.VolumeOptions(n_evaluations=150, sigma_fraction=0.3, partner_window=2.5, use_log=False)
+    assert asked["options"] == expected
+    assert (asked["n_walkers"], asked["n_steps"], asked["roi_threshold"]) == (20, 7, 6.0)
 
 
 def test_what_wilks_is_asked_for(asked):

@@ -83,6 +83,10 @@ def test_one_parameter_lies_below_its_profile(result):
     a, drops = points_of(ax).get_offsets().T
     x, y = line.get_data()
     assert (drops <= np.interp(a, x, y) + 0.02).all()
+    better = replace(curve, log_likelihood=curve.log_likelihood + 3, log_likelihood_map=curve.log_likelihood_map + 3)
+    (ax,) = plots.volume(result, profile=better).axes
+    lifted = next(each for each in ax.lines if each.get_label() == "profile")
+    np.testing.assert_allclose(lifted.get_ydata(), y + 3)
 
 
 def test_a_single_parameter():

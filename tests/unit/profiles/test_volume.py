@@ -481,6 +481,10 @@ def test_samples_as_a_table():
     assert frame["count"].tolist() == [1, 5, 2]
     space = wilks.Space(count=wilks.Real(-4, 4), b=wilks.Real(0, 1), c=wilks.Real(0, 1))
     assert list(result(space=space).to_dataframe().columns)[3:] == ["log_likelihood", "count_", "level"]
+    space = wilks.Space(count=wilks.Real(-4, 4), count_=wilks.Real(0, 1), c=wilks.Real(0, 1))
+    frame = result(space=space).to_dataframe()
+    assert list(frame.columns) == ["count", "count_", "c", "log_likelihood", "count__", "level"]
+    assert frame["count_"].tolist() == [2.0, 20.0, 1.0]
 
 
 def test_samples_as_files(tmp_path):

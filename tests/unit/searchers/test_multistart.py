@@ -62,6 +62,7 @@ def test_both_peaks_are_found_and_ordered():
     assert sum(basin.n_hits for basin in state.basins) + state.n_withdrawn == state.n_started
     assert state.basins[0].measured == pytest.approx(np.diag([400.0, 100.0]), rel=1e-3)
     assert state.basins[1].measured is None
+    assert 0 < state.n_aborted <= state.n_started, "of the starts; ascents from scans are none"
 
 
 def test_depth_says_which_optima_are_measured():

@@ -277,6 +277,16 @@ def test_verbs_start_from_imported_samples_and_count_none_of_them(from_peak, ver
     assert problem.log_likelihood(warm.best) == warm.log_likelihood
 
 
+def test_a_value_that_a_file_claims_is_no_sample(tmp_path):
+    space = wilks.Space(x=wilks.Real(-2, 2), y=wilks.Real(-2, 2))
+    problem = wilks.LikelihoodProblem(space, lambda v: -(v["x"] ** 2) - v["y"] ** 2, name="bowl")
+    log = EvaluationLog()
+    log.import_samples(write_samples(np.array([[1.0, 1.0, 3.0]]), tmp_path / "s.csv"), problem)
+    found = wilks.sample_volume(problem, log=log, n_walkers=20, n_steps=5, seed=1, callbacks=[])
+    assert found.log_likelihood == pytest.approx(0, abs=1e-6)
+    assert found.log_likelihoods.max() <= 0
+
+
 def test_points_apart_show_every_peak(from_peak):
     top = from_peak.top(5, apart=0.1)
     np.testing.assert_allclose(top[0], [7.003, 6.998, 7.001])

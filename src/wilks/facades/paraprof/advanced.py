@@ -64,7 +64,7 @@ ADVANCED: dict[str, Option] = {
     "suspect_recheck.seeds_from_pool": Option(3, checks.whole(0)),
     "suspect_recheck.polish_threshold": Option(1e-3, checks.real(0.0)),
     "basin_detection.batch_size": Option(None, checks.optional(_SEVERAL)),
-    "basin_detection.undiscovered_threshold": Option(0.5, checks.real(0.0), has_effect=True),
+    "basin_detection.undiscovered_threshold": Option(0.5, checks.real(0.0)),
     "basin_detection.min_starts": Option(None, checks.optional(checks.whole(0))),
 }
 """Section and name, with a dot between them -> option."""

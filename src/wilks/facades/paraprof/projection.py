@@ -35,8 +35,8 @@ class Projection:
         Number of intervals on each axis, in the same order; there is one node more.
     optimization_method
         ``"de"`` or ``"lbfgsb"``.
-    patch_coarse_grid, patch_refined_grid
-        Second chances for the cells of the first and of the refined grid.
+    patch_coarse_grid
+        Second chances for the cells; without them, or with them for the refined grid too, nothing changes.
     grid_refinement_factor
         Parts that every interval is divided into for the refined grid, 1 for none.
     """
@@ -45,7 +45,6 @@ class Projection:
     grid_points: tuple[int, ...]
     optimization_method: str
     patch_coarse_grid: bool
-    patch_refined_grid: bool
     grid_refinement_factor: int
 
     @classmethod
@@ -84,7 +83,8 @@ class Projection:
             }
         except ConfigurationError as error:
             raise InvalidProjectionError(str(error), config) from None
-        del further["refinement_method"]  # there is one only
+        # There is one method only, and every map gets second chances.
+        del further["refinement_method"], further["patch_refined_grid"]
         further["grid_refinement_factor"] = further["grid_refinement_factor"] or 1
         return cls(dims, _grid_points(config, len(dims)), **further)
 

@@ -80,8 +80,8 @@ class Scan:
         The finest result of every projection so far, in order.
     current
         The last of them, the first before any.
-    volume
-        The result of the volume sampling.
+    best
+        Largest log-likelihood found so far.
     counts
         What the runs have cost.
     """
@@ -90,9 +90,8 @@ class Scan:
         self.settings = settings
         self.results: list[ProfileResult] = []
         self.current: ProfileResult | None = None
-        self.volume: VolumeResult | None = None
+        self.best = -math.inf
         self.counts = Counts()
-        self._seed = settings.seed
         self._begin(settings.target_func, settings.grad_func)
 
     def use_functions_of_ranks(self) -> None:
@@ -139,13 +138,14 @@ class Scan:
                 n_optima = options.n_optima or (None, len(known))
                 options = dataclasses.replace(options, max_starts=1, n_optima=n_optima)
         # A refined map audits the cells of the coarse one too.
-        self._seed = settings.seed if reuse_optima else settings.seed + len(self.results)
-        found = [self._profile(projection, 1, starts, options, executor, settings.audit if factor == 1 else 0)]
+        audit = settings.audit if factor == 1 else 0
+        seed = settings.seed if reuse_optima else settings.seed + len(self.results)
+        found = [self._profile(projection, 1, starts, options, executor, audit, seed)]
         if factor > 1:
             self._refining(begins=True)
             try:
                 starts = [*found, *earlier]
-                found.append(self._profile(projection, factor, starts, options, executor, settings.audit))
+                found.append(self._profile(projection, factor, starts, options, executor, settings.audit, seed))
             finally:
                 self._refining(begins=False)
         self.results.append(found[-1])
@@ -159,6 +159,7 @@ class Scan:
         options: ProfileOptions,
         executor: object,
         audit: int,
+        seed: int,
     ) -> ProfileResult:
         settings = self.settings
         result = profile(
@@ -171,7 +172,7 @@ class Scan:
             options=options,
             executor=executor,
             log=self.log,
-            seed=self._seed,
+            seed=seed,
             callbacks=self._callbacks(),
         )
         self._take(result)
@@ -214,7 +215,6 @@ class Scan:
             callbacks=self._callbacks(),
         )
         self._take(result)
-        self.volume = result
         return result
 
     def _callbacks(self) -> list[Any]:
@@ -224,6 +224,7 @@ class Scan:
         """Count what a result has cost and write its evaluations; Ctrl-C ends the whole scan."""
         self.update_file()
         calls = self.counts.add(result)
+        self.best = max(self.best, result.log_likelihood)
         get_logger().info("%d target calls, best log-likelihood %.6g", calls, result.log_likelihood)
         if result.status.outcome is Outcome.INTERRUPTED:
             raise KeyboardInterrupt
@@ -239,9 +240,3 @@ class Scan:
         """Write all evaluations so far to the sample file."""
         if self._file is not None:
             self._file.update()
-
-    @property
-    def best(self) -> float:
-        """Largest log-likelihood found so far."""
-        results: list[Result] = [*self.results, *filter(None, [self.current, self.volume])]
-        return max((result.log_likelihood for result in results), default=-math.inf)

@@ -107,8 +107,9 @@ class Settings:
         plain = {name: option.check(name, given[name]) for name, option in _PLAIN.items()}
         expert = advanced.read_advanced(given["advanced_config"])
         n_optima = _n_optima(given["n_optima"])
-        if expert.get("basin_detection.undiscovered_threshold") == 0 and n_optima is None:
-            n_optima = (_MANY_OPTIMA, None)  # never enough: the starts go on to their cap
+        if expert.get("basin_detection.undiscovered_threshold") == 0:
+            del expert["basin_detection.undiscovered_threshold"]  # of all its values this one has an effect
+            n_optima = n_optima or (_MANY_OPTIMA, None)  # never enough: the starts go on to their cap
         unused = advanced.without_effect(plain, _PLAIN)
         unused += [f"advanced_config: {name}" for name in advanced.without_effect(expert, advanced.ADVANCED)]
         projections = _projections(given["projections"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.space import Space
+from wilks.core.wilks_theorem import wilks_depth
 from wilks.facades.paraprof import checks
 from wilks.facades.paraprof.exceptions import ConfigurationError
 from wilks.facades.paraprof.logger import get_logger
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
     from wilks.profiles.result import ProfileResult
 
 _PLANE = 2
+
+
+_DEEPEST = 30.0  # beyond it the confidence of a contour is 1, but for rounding
+
+
+def _confidence(depth: float, n_parameters: int) -> float:
+    """Confidence whose region a contour at this depth bounds; not deeper by rounding, for the map may end there."""
+    from scipy.special import gammainc  # noqa: PLC0415 - scipy loads on use
+
+    found = float(gammainc(n_parameters / 2, depth))
+    while wilks_depth(found, n_parameters) > depth:
+        found = float(np.nextafter(found, 0.0))
+    return found
 
 
 @dataclass(frozen=True)
@@ -79,11 +93,12 @@ class PlotSettings:
                 f"plot_settings: vmin: expected a drop below the maximum, such as -4, got {found['vmin']}", "vmin"
             )
         settings = cls(**found)
+        deepest = min(roi_threshold, _DEEPEST)
         for level in settings.contour_levels or ():
-            if not -roi_threshold <= level < 0.0:
+            if not -deepest <= level < 0.0:
                 raise ConfigurationError(
-                    f"plot_settings: contour_levels: expected numbers below 0 and not below {-roi_threshold:g}, where "
-                    f"the map ends, got {level:g}",
+                    f"plot_settings: contour_levels: expected numbers below 0 and not below {-deepest:g}, where "
+                    f"{'the map ends' if deepest == roi_threshold else 'the confidence is 1'}, got {level:g}",
                     "contour_levels",
                     given,
                 )
@@ -91,11 +106,9 @@ class PlotSettings:
 
     def confidence(self, n_parameters: int) -> list[float] | None:
         """Confidence whose region a contour bounds, by Wilks' theorem, for every contour."""
-        from scipy.special import gammainc  # noqa: PLC0415 - scipy loads on use
-
         if self.contour_levels is None:
             return None
-        return sorted(float(gammainc(n_parameters / 2, -level)) for level in self.contour_levels)
+        return sorted(_confidence(-level, n_parameters) for level in self.contour_levels)
 
     def save(self, figure: Figure, name: str) -> Path:
         """Write a figure and return its path."""
