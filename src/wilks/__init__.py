@@ -24,7 +24,8 @@ from wilks.core.errors import (
 )
 from wilks.core.parameter import Categorical, Grid, Integer, Real
 from wilks.core.prior import LogNormal, LogUniform, Normal, Uniform
-from wilks.core.problem import LikelihoodProblem, ResidualProblem
+from wilks.core.least_squares import ResidualProblem
+from wilks.core.problem import LikelihoodProblem
 from wilks.core.result import load
 from wilks.core.space import Space
 from wilks.core.status import Outcome, Status

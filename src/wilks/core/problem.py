@@ -1,4 +1,7 @@
-"""Problems: a space and the user's function. A likelihood knows nothing of priors or of Jacobians."""
+"""Problems: a space and the user's function. A likelihood knows nothing of priors or of Jacobians.
+
+Least squares are in `wilks.core.least_squares`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Problem(ABC):
-    """What every problem offers; `LikelihoodProblem` and `ResidualProblem` are the two kinds.
+    """What every problem offers; `LikelihoodProblem` and `ResidualProblem` are the kinds that users make.
 
     A problem made by `fix` remembers its root. Points are logged in the coordinates of the root,
     so all verbs on a problem and on its restrictions can share one log.
@@ -39,7 +42,7 @@ class Problem(ABC):
         self.space = space
         self.constraints = (constraints,) if callable(constraints) else tuple(constraints)
         for constraint in self.constraints:
-            _require_callable(constraint, "constraints")
+            require_callable(constraint, "constraints")
         self.name = name
         self.root: Problem = root or self
 
@@ -167,10 +170,10 @@ class LikelihoodProblem(Problem):
         name: str = "",
         _root: Problem | None = None,
     ) -> None:
-        _require_callable(log_likelihood, "log_likelihood")
+        require_callable(log_likelihood, "log_likelihood")
         if gradient is not None:
-            _require_callable(gradient, "gradient")
-        super().__init__(space, constraints, name or _name_of(log_likelihood), _root)
+            require_callable(gradient, "gradient")
+        super().__init__(space, constraints, name or name_of(log_likelihood), _root)
         self.log_likelihood = log_likelihood
         self.gradient = gradient
         self.vectorized = vectorized
@@ -196,84 +199,13 @@ class LikelihoodProblem(Problem):
         return want == "value" or (want == "gradient" and self.gradient is not None)
 
 
-class ResidualProblem(Problem):
-    """Residuals on a space; the log-likelihood is minus half their sum of squares.
-
-    Parameters
-    ----------
-    space
-        The parameters.
-    residual
-        Function of a dictionary of values that returns a 1-D array, (data - model) / sigma.
-    jacobian
-        Function of the same dictionary that returns the derivatives of the residual, shape
-        (number of residuals, number of free parameters), in the order of the space.
-    constraints, name
-        As for `LikelihoodProblem`.
-
-    Raises
-    ------
-    InvalidProblemError
-        If `space` is not a Space or a function cannot be called.
-
-    Examples
-    --------
-    >>> import numpy as np, wilks
-    >>> x = np.arange(4.0)
-    >>> space = wilks.Space(slope=wilks.Real(-5, 5))
-    >>> problem = wilks.ResidualProblem(space, lambda v: (2.0 * x - v["slope"] * x) / 0.1)
-    >>> problem.log_likelihood({"slope": 2.0}) == 0.0
-    True
-    """
-
-    def __init__(
-        self,
-        space: Space,
-        residual: Function,
-        *,
-        jacobian: Function | None = None,
-        constraints: Sequence[Function] | Function = (),
-        name: str = "",
-        _root: Problem | None = None,
-    ) -> None:
-        _require_callable(residual, "residual")
-        if jacobian is not None:
-            _require_callable(jacobian, "jacobian")
-        super().__init__(space, constraints, name or _name_of(residual), _root)
-        self.residual = residual
-        self.jacobian = jacobian
-        self.vectorized = False
-
-    def fix(self, **values: Value) -> ResidualProblem:
-        """Return the same problem with some parameters fixed."""
-        return ResidualProblem(
-            self.space.fix(**values),
-            self.residual,
-            jacobian=self.jacobian,
-            constraints=self.constraints,
-            name=self.name,
-            _root=self.root,
-        )
-
-    def log_likelihood(self, values: Values) -> float:
-        """Minus half the sum of squared residuals."""
-        residual = np.asarray(self.residual(values), dtype=float)
-        return -0.5 * float(residual @ residual)
-
-    def functions(self) -> tuple[object, ...]:
-        """The user's functions."""
-        return (self.residual, self.jacobian)
-
-    def supports(self, want: Want) -> bool:
-        """Values and residuals."""
-        return want in ("value", "residual")
-
-
-def _require_callable(function: object, name: str) -> None:
+def require_callable(function: object, name: str) -> None:
+    """Refuse what cannot be called."""
     if not callable(function):
         raise InvalidProblemError(f"{name}: expected a function of a dictionary of values, got {function!r}")
 
 
-def _name_of(function: object) -> str:
+def name_of(function: object) -> str:
+    """Name of a function, for reports."""
     name = getattr(function, "__name__", type(function).__name__)
     return "unnamed" if name == "<lambda>" else str(name)

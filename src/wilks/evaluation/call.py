@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidProblemError, StopRun, WilksError
-from wilks.core.problem import LikelihoodProblem, ResidualProblem
+from wilks.core.least_squares import FactoredProblem, LeastSquaresProblem, ResidualProblem
+from wilks.core.problem import LikelihoodProblem
 from wilks.core.proposal import EvaluationStatus
 
 if TYPE_CHECKING:
@@ -277,8 +278,8 @@ def _numbers(raw: Any, shape: tuple[int | None, ...], what: str) -> NDArray[np.f
 
 def _value_of(problem: Problem) -> Callable[[dict[str, Any]], Any]:
     """Return a function of values that gives the raw log-likelihood."""
-    if isinstance(problem, ResidualProblem):
-        return lambda values: _residual(problem, values, "value")[0]
+    if isinstance(problem, LeastSquaresProblem):
+        return lambda values: _squares(problem, values, "value")[0]
     if not isinstance(problem, LikelihoodProblem):
         raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
     if not problem.vectorized:
@@ -296,8 +297,8 @@ def _caller(problem: Problem, want: Want) -> Callable[[dict[str, Any]], Any]:
     """Return a function of values that gives the raw log-likelihood, with a place for the payload if one is wanted."""
     if want == "value":
         return _value_of(problem)
-    if isinstance(problem, ResidualProblem):
-        return lambda values: _residual(problem, values, want)
+    if isinstance(problem, LeastSquaresProblem):
+        return lambda values: _squares(problem, values, want)
     one = _value_of(problem)
     if problem.gradient is None:  # type: ignore[attr-defined]  # just checked
         raise InvalidProblemError(f"problem {problem.name!r}: a gradient was asked for, but the problem has none")
@@ -322,6 +323,20 @@ def _gradient_or_nan(
         text = _traceback_of(error)
         errors[position] = f"gradient: {text.splitlines()[-1] if errors else text}"
     return np.where(problem.space.is_continuous, np.nan, 0.0)
+
+
+def _squares(
+    problem: LeastSquaresProblem, values: dict[str, Any], want: Want
+) -> tuple[float, NDArray[np.float64] | None]:
+    """Minus half the sum of squares, and (residual | jacobian) as columns when it is wanted."""
+    if isinstance(problem, ResidualProblem):
+        return _residual(problem, values, want)
+    if want == "value" or not isinstance(problem, FactoredProblem):
+        return problem.log_likelihood(values), None
+    value, rows = problem.factor(values)
+    if not math.isfinite(value):
+        return value, None
+    return value, np.column_stack([rows[:, 0], problem.select(rows[:, 1:], "factor")])
 
 
 def _residual(problem: ResidualProblem, values: dict[str, Any], want: Want) -> tuple[float, NDArray[np.float64] | None]:

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from wilks.core.parameter import Real
-from wilks.core.problem import LikelihoodProblem, ResidualProblem
+from wilks.core.least_squares import ResidualProblem
+from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
 
 if TYPE_CHECKING:

@@ -326,8 +326,6 @@ class MultiStart:
             else:
                 scanned(self, state, basin, job.base, request.values)
             return
-        if payloads is not None and payloads[0] is not None:
-            state.n_data = len(payloads[0])
         solver = self.polisher if job.kind == "polish" else self.local
         job.ascent = solver.advance(job.ascent, request.values, payloads)
         if job.kind != "polish":

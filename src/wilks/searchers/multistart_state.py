@@ -101,7 +101,6 @@ class MultiStartState:
     n_random: int = 0
     n_withdrawn: int = 0
     n_aborted: int = 0
-    n_data: int = 0
     n_scans: int = 0
 
     @property

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
-from wilks.core.problem import LikelihoodProblem, ResidualProblem
+from wilks.core.least_squares import LeastSquaresProblem
+from wilks.core.problem import LikelihoodProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.searchers.basins import BasinRecord
@@ -122,7 +123,7 @@ def fit(
 
 def local_solvers(problem: Problem) -> tuple[LocalSolver, LocalSolver]:
     """Return the solver of the ascents and the one of the polish that fit the kind of problem."""
-    if isinstance(problem, ResidualProblem):
+    if isinstance(problem, LeastSquaresProblem):
         return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_RESIDUAL_TOLERANCE, 1000, accurate=True)
     use_gradient = isinstance(problem, LikelihoodProblem) and problem.gradient is not None
     return QuasiNewton(_LOCAL_TOLERANCE, 200, use_gradient), QuasiNewton(_POLISH_TOLERANCE, 400, use_gradient)
@@ -169,7 +170,7 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
         theta = space.from_unit(best.u)
         values = space.to_values(theta)
         if best.measured is not None:
-            rounding = (GAUSS_NEWTON_ROUNDING,) if isinstance(context.problem, ResidualProblem) else ()
+            rounding = (GAUSS_NEWTON_ROUNDING,) if isinstance(context.problem, LeastSquaresProblem) else ()
             found = uncertainty(best.u[state.columns], best.gradient, best.measured, *rounding)
             slopes = space.slope(theta)[state.columns]
             with np.errstate(invalid="ignore"):
@@ -180,9 +181,9 @@ def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitR
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(sigma))
     chi_squared = dof = None
-    if isinstance(context.problem, ResidualProblem) and best is not None:
+    if isinstance(context.problem, LeastSquaresProblem) and best is not None:
         chi_squared = -2.0 * best.value
-        dof = state.n_data - (len(names) - len(at_bounds))
+        dof = context.problem.n_data(values) - (len(names) - len(at_bounds))
     return FitResult(
         space=space,
         status=_status(outcomes.status, quality),

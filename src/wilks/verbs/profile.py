@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
-from wilks.core.problem import ResidualProblem
+from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.profiles.grid import make_grid
@@ -242,7 +242,7 @@ def _cell_solver(problem: Problem, options: ProfileOptions, seed: int) -> LocalS
     tolerance = _CELL_TOLERANCE * options.accuracy
     local: LocalSolver = (
         LevenbergMarquardt(tolerance)
-        if isinstance(problem, ResidualProblem)
+        if isinstance(problem, LeastSquaresProblem)
         else QuasiNewton(tolerance, use_gradient=local_solvers(problem)[0].want == "gradient")
     )
     return GlobalThenLocal(local, seed) if options.inner == "global" else local
