@@ -29,6 +29,7 @@ _NEEDS = {
     "src/wilks/evaluation/mpi.py": "mpi4py",
     "src/wilks/samplers/nuts.py": "numpyro",
     "src/wilks/solvers/autodiff.py": "jax",
+    "src/wilks/xpcs/kernel_numba.py": "numba",
 }
 collect_ignore = [path for path, package in _NEEDS.items() if find_spec(package) is None]
 collect_ignore.append("docs/conf.py")

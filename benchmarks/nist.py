@@ -1,15 +1,18 @@
-"""NIST StRD nonlinear regression: correct digits of wilks and of scipy.optimize.least_squares.
+"""NIST StRD nonlinear regression: correct digits of wilks, of scipy.optimize.least_squares and of lmfit.
 
     python benchmarks/nist.py
 
 Every data set from both starting points of NIST. Digits are those of the worst parameter and of the worst standard
 error. Residuals are in units of the certified standard deviation. SciPy runs its Levenberg-Marquardt (MINPACK) and
 its trust-region method without bounds, with x_scale="jac" and all tolerances at 1e-14; its errors come from the
-Jacobian that it returns. `calls` counts evaluations of the residual, those for Jacobians included.
+Jacobian that it returns. lmfit, if it is installed, runs `leastsq` with its defaults and 1e-14. `wilks linear` has the
+parameters declared in which the model is linear. `calls` counts evaluations of the residual, those for Jacobians
+included.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 import warnings
@@ -21,13 +24,13 @@ from scipy.optimize import least_squares
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import wilks
-from tests.reference.strd import MODELS, Dataset, digits, read
+from tests.reference.strd import LINEAR, MODELS, Dataset, digits, read
 
 Row = tuple[float, float, int]
 
 
-def by_wilks(dataset: Dataset, number: int) -> Row:
-    problem = dataset.problem(dataset.box(10.0))
+def by_wilks(dataset: Dataset, number: int, linear: tuple[str, ...] = ()) -> Row:
+    problem = dataset.problem(dataset.box(10.0), linear=linear)
     result = wilks.fit(problem, start=dataset.start(number), n_starts=0, seed=1, callbacks=())
     best = np.array([result.best[name] for name in result.names])
     errors = np.array([result.standard_errors[name] for name in result.names])
@@ -55,14 +58,37 @@ def by_scipy(dataset: Dataset, number: int, method: str) -> Row:
     return digits(found.x, dataset.certified), digits(errors, dataset.certified_sd), calls
 
 
+def by_lmfit(dataset: Dataset, number: int) -> Row:
+    import lmfit  # noqa: PLC0415 - only if it is installed
+
+    calls = 0
+
+    def residual(parameters: lmfit.Parameters) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        b = np.array([parameters[name].value for name in dataset.names])
+        return np.nan_to_num(dataset.residual(b), nan=1e10, posinf=1e10, neginf=-1e10)
+
+    parameters = lmfit.Parameters()
+    for name, value in dataset.start(number).items():
+        parameters.add(name, value=value)
+    found = lmfit.minimize(residual, parameters, max_nfev=20000, ftol=1e-14, xtol=1e-14, gtol=1e-14)
+    best = np.array([found.params[name].value for name in dataset.names])
+    errors = np.array([found.params[name].stderr or np.nan for name in dataset.names])
+    return digits(best, dataset.certified), digits(errors, dataset.certified_sd), calls
+
+
 def main() -> None:
     warnings.simplefilter("ignore")  # overflows on the way are part of the test
     methods = {
         "wilks": by_wilks,
+        "wilks linear": lambda d, n: by_wilks(d, n, LINEAR.get(d.name, ())),
         "scipy lm": lambda d, n: by_scipy(d, n, "lm"),
         "scipy trf": lambda d, n: by_scipy(d, n, "trf"),
     }
-    print(f"{'data set':10s} {'start':>5s}" + "".join(f" | {m:>9s} errors  calls" for m in methods))
+    if importlib.util.find_spec("lmfit") is not None:
+        methods["lmfit"] = by_lmfit
+    print(f"{'data set':10s} {'start':>5s}" + "".join(f" | {m:>12s} errors  calls" for m in methods))
     rows: dict[str, list[Row]] = {m: [] for m in methods}
     seconds = dict.fromkeys(methods, 0.0)
     for name in MODELS:
@@ -74,7 +100,7 @@ def main() -> None:
                 row = run(dataset, number)
                 seconds[method] += time.perf_counter() - began
                 rows[method].append(row)
-                line += f" | {row[0]:9.1f} {row[1]:6.1f} {row[2]:6d}"
+                line += f" | {row[0]:12.1f} {row[1]:6.1f} {row[2]:6d}"
             print(line, flush=True)
     for method, found in rows.items():
         table = np.array(found)

@@ -13,7 +13,7 @@ from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import Optimum
 from wilks.searchers.multistart import MultiStart
 from wilks.searchers.searcher import Searcher
-from wilks.verbs.fit import local_solvers
+from wilks.verbs.local_solvers import local_solvers
 
 # Problems with exact profiles, by name; small ones first.
 KNOWN_PROBLEMS: dict[str, Callable[[], KnownProblem]] = {

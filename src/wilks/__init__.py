@@ -22,16 +22,17 @@ from wilks.core.errors import (
     StopRun,
     WilksError,
 )
+from wilks.core.least_squares import ResidualProblem
+from wilks.core.loss import Loss
 from wilks.core.parameter import Categorical, Grid, Integer, Real
 from wilks.core.prior import LogNormal, LogUniform, Normal, Uniform
-from wilks.core.least_squares import ResidualProblem
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.result import load
 from wilks.core.space import Space
 from wilks.core.status import Outcome, Status
 
 if TYPE_CHECKING:
-    from wilks import facades, plots, problems
+    from wilks import facades, plots, problems, xpcs
     from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
     from wilks.evaluation.mpi import MPIExecutor
     from wilks.loop.progress import Progress
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from wilks.store.log import EvaluationLog
     from wilks.verbs.compare import compare
     from wilks.verbs.fit import fit
+    from wilks.verbs.fit_options import FitOptions
     from wilks.verbs.profile import profile
     from wilks.verbs.search import search
     from wilks.verbs.volume import sample_volume
@@ -81,6 +83,7 @@ _LAZY = {
     "Portfolio": "wilks.searchers.portfolio.algorithm",
     "ParallelTempering": "wilks.searchers.tempering.algorithm",
     "compare": "wilks.verbs.compare",
+    "FitOptions": "wilks.verbs.fit_options",
     "fit": "wilks.verbs.fit",
     "profile": "wilks.verbs.profile",
     "sample_volume": "wilks.verbs.volume",
@@ -88,6 +91,7 @@ _LAZY = {
     "facades": "wilks.facades",
     "plots": "wilks.plots",
     "problems": "wilks.problems",
+    "xpcs": "wilks.xpcs",
 }
 
 __all__ = [
@@ -100,6 +104,7 @@ __all__ = [
     "EvaluationLog",
     "EvolutionStrategy",
     "FitFailedError",
+    "FitOptions",
     "Grid",
     "Initial",
     "Integer",
@@ -111,6 +116,7 @@ __all__ = [
     "LocalRestarts",
     "LogNormal",
     "LogUniform",
+    "Loss",
     "MPIExecutor",
     "MaxEvaluations",
     "MaxTime",
@@ -147,6 +153,7 @@ __all__ = [
     "profile",
     "sample_volume",
     "search",
+    "xpcs",
 ]
 
 

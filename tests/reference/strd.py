@@ -81,6 +81,35 @@ MODELS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+LINEAR: dict[str, tuple[str, ...]] = {
+    "Bennett5": ("b1",),
+    "BoxBOD": ("b1",),
+    "DanWood": ("b1",),
+    "ENSO": ("b1", "b2", "b3", "b5", "b6", "b8", "b9"),
+    "Gauss1": ("b1", "b3", "b6"),
+    "Gauss2": ("b1", "b3", "b6"),
+    "Gauss3": ("b1", "b3", "b6"),
+    "Hahn1": ("b1", "b2", "b3", "b4"),
+    "Kirby2": ("b1", "b2", "b3"),
+    "Lanczos1": ("b1", "b3", "b5"),
+    "Lanczos2": ("b1", "b3", "b5"),
+    "Lanczos3": ("b1", "b3", "b5"),
+    "MGH09": ("b1",),
+    "MGH10": ("b1",),
+    "MGH17": ("b1", "b2", "b3"),
+    "Misra1a": ("b1",),
+    "Misra1b": ("b1",),
+    "Misra1c": ("b1",),
+    "Misra1d": ("b1",),
+    "Nelson": ("b1", "b2"),
+    "Rat42": ("b1",),
+    "Rat43": ("b1",),
+    "Roszman1": ("b1", "b2"),
+    "Thurber": ("b1", "b2", "b3", "b4"),
+}
+"""Parameters in which the model is linear when the others are held."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One data set with what NIST certifies."""
@@ -108,10 +137,10 @@ class Dataset:
         with np.errstate(all="ignore"):
             return (self.y - MODELS[self.name](b, self.x)) / self.sigma
 
-    def problem(self, space: wilks.Space) -> wilks.ResidualProblem:
+    def problem(self, space: wilks.Space, *, linear: tuple[str, ...] = ()) -> wilks.ResidualProblem:
         """Return the problem in a box."""
         return wilks.ResidualProblem(
-            space, lambda v: self.residual(np.array([v[name] for name in self.names])), name=self.name
+            space, lambda v: self.residual(np.array([v[name] for name in self.names])), linear=linear, name=self.name
         )
 
     def box(self, factor: float) -> wilks.Space:

@@ -6,6 +6,7 @@ names, and how to call its verb. A new verb is a new class and a line in `STAGES
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +23,7 @@ from wilks.searchers.names import DEFAULT
 if TYPE_CHECKING:
     from wilks.cli.workplace import Workplace
     from wilks.profiles.options import ProfileOptions
+    from wilks.verbs.fit_options import FitOptions
 
 
 class Search(VerbStage):
@@ -66,16 +68,76 @@ class Search(VerbStage):
         )
 
 
+class Choices(Settings, ABC):
+    """Settings that stand for the options of a verb, which check themselves."""
+
+    @abstractmethod
+    def made(self) -> Any:  # noqa: ANN401 - each verb has its own options
+        """Return the options."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Choices:
+        try:
+            self.made()
+        except InvalidConfigurationError as error:
+            name, _, reason = str(error).partition(": ")
+            raise wrong(reason, at=(name,)) from None
+        return self
+
+
+class FitChoices(Choices):
+    """How a `Fit` stage looks for the best point, as in `wilks.FitOptions`."""
+
+    method: str = "multi_start"
+    design: str = "latin_hypercube"
+    n_screened: int = 1000
+    n_refined: int = 10
+    n_restarts: int = 3
+    projection: str = "kaufman"
+    x_scale: dict[str, float] | None = None
+    sigma_known: bool = True
+
+    def made(self) -> FitOptions:
+        """Return the options."""
+        from wilks.verbs.fit_options import FitOptions
+
+        return FitOptions(**self.model_dump())
+
+
 class Fit(VerbStage):
-    """The best point and its errors: `wilks.fit`."""
+    """The best point and its errors: `wilks.fit`.
+
+    Attributes
+    ----------
+    n_starts
+        Number of random starts of a multi-start.
+    options
+        The method, and what is seldom changed.
+    """
 
     verb: ClassVar[str] = "fit"
 
     n_starts: int | None = Field(None, ge=0)
+    options: FitChoices = Field(default_factory=FitChoices)
+
+    @model_validator(mode="after")
+    def _agreement(self) -> Fit:
+        method = self.options.method
+        if self.n_starts is not None and method not in ("multi_start", "auto"):
+            reason = f"only the method multi_start makes random starts, the method of this stage is {method}"
+            raise wrong(reason, at=("n_starts",))
+        return self
 
     def heading(self) -> str:
         """Return the title, or one made from the settings."""
-        return self.title or self._with_fixed("fit")
+        by = "" if self.options.method == "multi_start" else f" by {self.options.method.replace('_', ' ')}"
+        return self.title or self._with_fixed(f"fit{by}")
+
+    def mentions(self) -> Iterator[tuple[Place, str, Any]]:
+        """Yield the names in `x_scale`, and what the base yields."""
+        for name in self.options.x_scale or {}:
+            yield ("options", "x_scale", name), name, None
+        yield from super().mentions()
 
     def execute(self, workplace: Workplace) -> Any:  # noqa: ANN401 - see Stage
         """Call `wilks.fit`, from the latest search that agrees with `fix` unless a start is given."""
@@ -85,11 +147,12 @@ class Fit(VerbStage):
             self.problem(workplace),
             start=self.start or workplace.latest(("search",), self.fix),
             n_starts=self.n_starts,
+            options=self.options.made(),
             **self.common(workplace),
         )
 
 
-class ProfileChoices(Settings):
+class ProfileChoices(Choices):
     """What is seldom changed in a `Profile` stage, as in `wilks.ProfileOptions`."""
 
     accuracy: float = 1e-3
@@ -97,15 +160,6 @@ class ProfileChoices(Settings):
     n_optima: Any = None
     max_starts: int | None = None
     max_passes: int = 12
-
-    @model_validator(mode="after")
-    def _usable(self) -> ProfileChoices:
-        try:
-            self.made()
-        except InvalidConfigurationError as error:
-            name, _, reason = str(error).partition(": ")
-            raise wrong(reason, at=(name,)) from None
-        return self
 
     def made(self) -> ProfileOptions:
         """Return the options; a list of the fewest and the most optima counts as a pair."""

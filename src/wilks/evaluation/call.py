@@ -12,7 +12,6 @@ its value, its derivatives are NaN, which solvers fill in by finite differences,
 from __future__ import annotations
 
 import math
-import numbers
 import os
 import time
 import traceback
@@ -22,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidProblemError, StopRun, WilksError
-from wilks.core.least_squares import FactoredProblem, LeastSquaresProblem, ResidualProblem
+from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.proposal import EvaluationStatus
+from wilks.evaluation.answers import SHOWN, is_number, numbers_of
+from wilks.evaluation.squares import squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,6 @@ _OK, _EXCLUDED, _FAILED, _VIOLATED = (
     int(EvaluationStatus.FAILED),
     int(EvaluationStatus.VIOLATED),
 )
-_SHOWN = 200
 _OWN_MODULES = ("wilks.evaluation", "wilks.core")
 
 
@@ -195,7 +195,7 @@ def _answered(
     began = time.perf_counter()
     try:
         raw = problem.log_likelihood(problem.space.values_of_rows(points))  # type: ignore[attr-defined]  # both kinds have it
-        values = _numbers(raw, (n,), "a vectorized log_likelihood")
+        values = numbers_of(raw, (n,), "a vectorized log_likelihood")
     except InvalidProblemError as error:
         answer.errors.update(dict.fromkeys(_positions(part, answer), _traceback_of(error)))
         return True
@@ -259,27 +259,10 @@ def _allowed(problem: Problem, row: list[float], position: int, answer: ChunkAns
     return allowed
 
 
-def _numbers(raw: Any, shape: tuple[int | None, ...], what: str) -> NDArray[np.float64]:  # noqa: ANN401 - user's answer
-    """Return an answer as floats of the shape that is expected; None stands for any length but zero."""
-    if type(raw) is np.ndarray and raw.dtype == np.float64 and raw.shape == shape:
-        return raw.copy()
-    array = np.asarray(raw)
-    known = len(array.shape) == len(shape) and all(
-        got == n if n is not None else got > 0 for got, n in zip(array.shape, shape, strict=True)
-    )
-    if array.dtype.kind == "O" and known and array.size and all(_is_number(x) for x in array.flat):
-        array = array.astype(float)
-    if array.dtype.kind not in "fiu" or not known:
-        expected = f"({', '.join('n' if n is None else str(n) for n in shape)}{',' if len(shape) == 1 else ''})"
-        got = f"shape {array.shape} of dtype {array.dtype}" if array.ndim else f"{raw!r:.{_SHOWN}}"
-        raise InvalidProblemError(f"{what} must return an array of floats of shape {expected}, got {got}")
-    return array.astype(float)
-
-
 def _value_of(problem: Problem) -> Callable[[dict[str, Any]], Any]:
     """Return a function of values that gives the raw log-likelihood."""
     if isinstance(problem, LeastSquaresProblem):
-        return lambda values: _squares(problem, values, "value")[0]
+        return lambda values: squares(problem, values, "value")[0]
     if not isinstance(problem, LikelihoodProblem):
         raise InvalidProblemError(f"expected a LikelihoodProblem or a ResidualProblem, got {type(problem).__name__}")
     if not problem.vectorized:
@@ -288,7 +271,7 @@ def _value_of(problem: Problem) -> Callable[[dict[str, Any]], Any]:
 
     def one(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the user's answer
         arrays = {name: np.asarray([value]) if name in free else value for name, value in values.items()}
-        return _numbers(function(arrays), (1,), "a vectorized log_likelihood")[0]
+        return numbers_of(function(arrays), (1,), "a vectorized log_likelihood")[0]
 
     return one
 
@@ -298,7 +281,7 @@ def _caller(problem: Problem, want: Want) -> Callable[[dict[str, Any]], Any]:
     if want == "value":
         return _value_of(problem)
     if isinstance(problem, LeastSquaresProblem):
-        return lambda values: _squares(problem, values, want)
+        return lambda values: squares(problem, values, want)
     one = _value_of(problem)
     if problem.gradient is None:  # type: ignore[attr-defined]  # just checked
         raise InvalidProblemError(f"problem {problem.name!r}: a gradient was asked for, but the problem has none")
@@ -315,7 +298,7 @@ def _gradient_or_nan(
     try:
         raw = problem.gradient(values)  # type: ignore[attr-defined]  # `_caller` has checked that there is one
         if not hasattr(raw, "keys"):
-            raw = _numbers(raw, (problem.root.space.dimension,), "gradient")
+            raw = numbers_of(raw, (problem.root.space.dimension,), "gradient")
         return problem.select_gradient(raw)
     except StopRun:
         raise
@@ -325,63 +308,19 @@ def _gradient_or_nan(
     return np.where(problem.space.is_continuous, np.nan, 0.0)
 
 
-def _squares(
-    problem: LeastSquaresProblem, values: dict[str, Any], want: Want
-) -> tuple[float, NDArray[np.float64] | None]:
-    """Minus half the sum of squares, and (residual | jacobian) as columns when it is wanted."""
-    if isinstance(problem, ResidualProblem):
-        return _residual(problem, values, want)
-    if want == "value" or not isinstance(problem, FactoredProblem):
-        return problem.log_likelihood(values), None
-    value, rows = problem.factor(values)
-    if not math.isfinite(value):
-        return value, None
-    return value, np.column_stack([rows[:, 0], problem.select(rows[:, 1:], "factor")])
-
-
-def _residual(problem: ResidualProblem, values: dict[str, Any], want: Want) -> tuple[float, NDArray[np.float64] | None]:
-    """Minus half the sum of squares, and (residual | jacobian) as columns when it is wanted."""
-    residual = _numbers(problem.residual({**values}), (None,), "residual")
-    _require_finite(residual, "residual")
-    with np.errstate(over="ignore"):  # so far away that the likelihood is zero
-        value = -0.5 * float(residual @ residual)
-    if want == "value":
-        return value, None
-    if problem.jacobian is None:
-        return value, residual[:, None]
-    raw = _numbers(problem.jacobian(values), (residual.size, problem.root.space.dimension), "jacobian")
-    _require_finite(raw, "jacobian")
-    return value, np.column_stack([residual, problem.select(raw, "jacobian")])
-
-
-def _require_finite(array: NDArray[np.float64], what: str) -> None:
-    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-    if bad:
-        raise InvalidProblemError(f"{what}: {bad} of {array.size} entries are NaN or infinite")
-
-
 def _checked(raw: Any) -> tuple[float, int]:  # noqa: ANN401 - whatever the user returned
     """Return (value, status) of one answer; raise when it is no log-likelihood."""
-    if type(raw) is float or type(raw) is np.float64 or _is_number(raw):  # the usual ones first: this is the fast path
+    if type(raw) is float or type(raw) is np.float64 or is_number(raw):  # the usual ones first: this is the fast path
         value = float(raw)
     else:
         shape = getattr(raw, "shape", None)
-        what = f"an array of shape {shape}" if shape is not None else f"{raw!r:.{_SHOWN}}"
+        what = f"an array of shape {shape}" if shape is not None else f"{raw!r:.{SHOWN}}"
         raise InvalidProblemError(f"the log-likelihood must return one float, got {what} of type {type(raw).__name__}")
     if math.isfinite(value):
         return value, _OK
     if value == -math.inf:
         return value, _EXCLUDED
     raise InvalidProblemError(_not_finite(value))
-
-
-def _is_number(raw: Any) -> bool:  # noqa: ANN401 - whatever the user returned
-    """Is it a real number, or an array without dimensions (of NumPy, JAX and so on) that holds one?"""
-    if isinstance(raw, (bool, np.bool_)):
-        return False
-    if isinstance(raw, numbers.Real):
-        return True
-    return getattr(raw, "shape", None) == () and hasattr(raw, "__array__") and np.asarray(raw).dtype.kind in "fiu"
 
 
 def _not_finite(value: float) -> str:

@@ -215,5 +215,6 @@ def in_unit(
         elif payload.shape[1] == 1:  # residuals alone
             found.append(payload)
         else:
-            found.append(np.column_stack([payload[:, 0], payload[:, 1:][:, columns] * slope]))
+            moved = payload if len(columns) == space.dimension else payload[:, [0, *(columns + 1)]]
+            found.append(moved * np.concatenate([[1.0], slope]))
     return found

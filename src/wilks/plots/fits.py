@@ -97,7 +97,8 @@ def waterfall(fit: FitResult, ax: Axes | None = None) -> Figure:
     basins = [basin for basin in fit.basins if np.isfinite(basin.log_likelihood)]
     first = 1
     for number, basin in enumerate(basins):
-        starts = np.arange(first, first + basin.n_hits)
+        n_dots = max(1, basin.n_hits)  # an optimum that only given starts ended in has no hits
+        starts = np.arange(first, first + n_dots)
         height = basin.log_likelihood - top
         colour = style.FIT if number == 0 else style.LINE
         ax.plot(starts, np.full(len(starts), height), "o-", color=colour, markersize=4)
@@ -106,7 +107,7 @@ def waterfall(fit: FitResult, ax: Axes | None = None) -> Figure:
             ax.annotate(
                 hits, (starts.mean(), height), (0, 6), textcoords="offset points", ha="center", fontsize="small"
             )
-        first += basin.n_hits
+        first += n_dots
     deepest = min((basin.log_likelihood - top for basin in basins), default=0.0)
     _set_depths(ax, deepest)
     ax.set_xlim(0.3, max(first, 2) - 0.3)

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from wilks.core.parameter import Real
 from wilks.core.least_squares import ResidualProblem
+from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.space import Space
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.random import latin_hypercube
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -74,9 +76,7 @@ def start_design(space: Space, size: int, generator: np.random.Generator) -> NDA
 
     Shape (size, dimension), in the unit box.
     """
-    from scipy.stats import qmc  # noqa: PLC0415 - scipy loads on use
-
-    design: NDArray[np.float64] = qmc.LatinHypercube(space.dimension, rng=generator).random(size)
+    design = latin_hypercube(generator, size, space.dimension)
     sizes = [space[name].n_values or 1 for name in space.free]
     discrete = [column for column, size in enumerate(sizes) if size > 1]
     if not discrete or math.prod(sizes) > MAX_COMBINATIONS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core import random
 from wilks.core.errors import InvalidConfigurationError
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ def latin_hypercube(coordinates: Coordinates, dice: Dice, n: int) -> list[Point]
     """Draw a Latin hypercube of `n` points: every one of `n` equal slices of every axis holds one of them."""
     if not n:
         return []
-    from scipy.stats import qmc  # noqa: PLC0415 - scipy loads on use
-
-    return coordinates.points(qmc.LatinHypercube(coordinates.dimension, rng=dice.generator).random(n))
+    return coordinates.points(random.latin_hypercube(dice.generator, n, coordinates.dimension))
 
 
 def grid_points(coordinates: Coordinates, n: int) -> list[Point]:

@@ -11,6 +11,17 @@ Parameters that take part in such a direction have an infinite variance; the oth
 remaining directions. Coordinates at a bound are held there: an active constraint has no variance of its own.
 Standard errors are those of the parameters themselves, not of their logarithms: at an optimum the gradient vanishes
 and :math:`C_\theta = T C_u T` with :math:`T = d\theta/du` diagonal.
+
+A product of Jacobians :math:`B = J^T J` loses half of the digits: with a triangular factor, :math:`B = F^T F`, the
+eigenvalues of R are the squares of the singular values of :math:`F S^{-1}`, and what is left of an ill-conditioned
+problem is kept.
+
+An estimate that does not maximise the likelihood of its data, such as one with a robust loss, has the covariance
+
+.. math:: C = B^{-1} M B^{-1}                                                                                   (1)
+
+with M the covariance of the gradient (Huber and Ronchetti 2009, Robust Statistics, 2nd edition, section 6.3): the
+likelihood of the data has M = B.
 """
 
 from __future__ import annotations
@@ -26,6 +37,10 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-9
 GAUSS_NEWTON_ROUNDING = 1e-13
 """Smallest eigenvalue that can be told from zero when B is a product of Jacobians: never negative, and precise."""
+FACTOR_ROUNDING = 1e-26
+"""The same with a factor of B at hand."""
+DIFFERENCES_ROUNDING = 1e-18
+"""The same with a factor whose Jacobian is one of differences."""
 _PART = 0.02
 _UPWARDS = -1e-3
 _BOUND = 1e-7
@@ -68,10 +83,22 @@ def uncertainty(
     gradient: NDArray[np.float64],
     curvature: NDArray[np.float64],
     rounding: float = _ROUNDING,
+    *,
+    factor: NDArray[np.float64] | None = None,
+    spread: NDArray[np.float64] | None = None,
 ) -> Uncertainty:
     """Covariance in the unit box from minus the Hessian at an optimum.
 
-    Eigenvalues of the scaled curvature below `rounding` belong to flat directions.
+    Parameters
+    ----------
+    u, gradient, curvature
+        Point, gradient of the log-likelihood, and minus its Hessian.
+    rounding
+        Eigenvalues of the scaled curvature below it belong to flat directions.
+    factor
+        Rows F with ``curvature = F.T @ F``, from which more digits are taken.
+    spread
+        Covariance of the gradient, M of (1); that of a likelihood by default.
     """
     m = len(u)
     held = active_bounds(u, gradient)
@@ -82,7 +109,7 @@ def uncertainty(
     part = curvature[np.ix_(free, free)]
     scale = np.sqrt(np.abs(np.diag(part)))
     scale = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
+    values, vectors = _eigen(part, scale, None if factor is None else factor[:, free])
     # Directions in the box: columns of S^-1 vectors; their standard deviation is |direction| / sqrt(value).
     directions = vectors / scale[:, None]
     lengths = np.linalg.norm(directions, axis=0)
@@ -92,6 +119,8 @@ def uncertainty(
     bad = wide | (values < rounding)
     good = ~bad
     inverse = (directions[:, good] / values[good]) @ directions[:, good].T
+    if spread is not None:
+        inverse = inverse @ spread[np.ix_(free, free)] @ inverse  # (1)
     flat = []
     for vector in _sparse(vectors[:, bad].T):
         part_of = np.abs(vector) > _PART
@@ -102,6 +131,20 @@ def uncertainty(
     covariance[np.ix_(free, free)] = inverse
     condition = float(values.max() / values.min()) if values.min() > 0 else float("inf")
     return Uncertainty(covariance, held, tuple(flat), saddle, condition)
+
+
+def _eigen(
+    matrix: NDArray[np.float64], scale: NDArray[np.float64], factor: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues and eigenvectors (columns) of the matrix scaled to unit diagonal, from its factor if there is one."""
+    if factor is None:
+        found = np.linalg.eigh(matrix / np.outer(scale, scale))
+        return found.eigenvalues, found.eigenvectors
+    rows = factor / scale
+    missing = max(0, rows.shape[1] - rows.shape[0])
+    rows = np.concatenate([rows, np.zeros((missing, rows.shape[1]))])
+    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    return singular[::-1] ** 2, right[::-1].T
 
 
 def _sparse(basis: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,8 @@ the centre has the slope
 .. math:: r' = \frac{b^2 (r_a - r_0) - a^2 (r_b - r_0)}{a b (b - a)}                                           (1)
 
 which is the central difference for b = -a, and stays of second order at a bound, where both lie on one side.
+
+A residual that is affine in a coordinate has the same difference over any offset: there a large one costs no digits.
 """
 
 from __future__ import annotations
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
     Residuals = list[NDArray[np.float64] | None]
 
 _FORWARD = 1e-7
-_SIGMAS = 0.01
-_SMALLEST, _LARGEST = 1e-7, 1e-3
+_SIGMAS = 0.003
+_SMALLEST, _LARGEST = 2e-6, 1e-3
+_NEAR_ZERO = 1e-3
 
 
-def forward_offsets(u: NDArray[np.float64]) -> NDArray[np.float64]:
+def forward_offsets(u: NDArray[np.float64], size: float = _FORWARD) -> NDArray[np.float64]:
     """One offset per coordinate, shape (m,), inwards."""
-    return (u + forward_steps(u, _FORWARD)) - u
+    return (u + forward_steps(u, size)) - u
 
 
 def three_point_offsets(
@@ -40,28 +43,36 @@ def three_point_offsets(
     --------
     >>> ahead, behind = three_point_offsets(np.array([0.5, 1.0]), 1e4 * np.eye(2))
     >>> ahead.round(9).tolist(), behind.round(9).tolist()
-    ([0.0001, -0.0002], [-0.0001, -0.0001])
+    ([3e-05, -6e-05], [-3e-05, -3e-05])
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.clip(_SIGMAS / np.sqrt(np.maximum(np.diag(curvature), 1e-300)), _SMALLEST, _LARGEST)
+        size = _SIGMAS / np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    # Rounding allows smaller steps near zero: coordinates have more digits there.
+    size = np.clip(size, _SMALLEST * np.clip(u, _NEAR_ZERO, 1.0), _LARGEST)
     above, below = 1.0 - u >= size, u >= size
     ahead, behind = np.where(above, size, -2.0 * size), np.where(below, -size, np.where(above, 2.0 * size, -size))
     return (u + ahead) - u, (u + behind) - u  # what rounding leaves of them
 
 
-def offset_points(u: NDArray[np.float64], *offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """All coordinates moved by the first offsets, then by the next: shape (number of offsets * m, m)."""
-    every = np.arange(len(u))
-    return np.asarray(np.clip(np.concatenate([shifted(u, offset, every) for offset in offsets]), 0.0, 1.0))
+def offset_points(
+    u: NDArray[np.float64], *offsets: NDArray[np.float64], which: NDArray[np.intp] | None = None
+) -> NDArray[np.float64]:
+    """All coordinates, or those in `which` (q of them), moved by the first offsets, then by the next.
+
+    Shape (number of offsets * q, m); offsets have shape (m,).
+    """
+    moved = np.arange(len(u)) if which is None else which
+    return np.asarray(np.clip(np.concatenate([shifted(u, offset, moved) for offset in offsets]), 0.0, 1.0))
 
 
 def forward_jacobian(
     centre: NDArray[np.float64], offsets: NDArray[np.float64], answers: Residuals
 ) -> NDArray[np.float64]:
-    """Jacobian, shape (n, m), from the residuals at `forward_offsets`; NaN where a residual is missing."""
-    missing = np.full_like(centre, np.nan)
-    columns = [missing if r is None else (r - centre) / h for r, h in zip(answers, offsets, strict=True)]
-    return np.column_stack(columns)
+    """Jacobian, shape (n, m), from the residuals at these offsets of m coordinates; NaN where a residual is missing."""
+    jacobian = np.empty((len(centre), len(offsets)))
+    for column, (r, h) in enumerate(zip(answers, offsets, strict=True)):
+        jacobian[:, column] = np.nan if r is None else (r - centre) / h
+    return jacobian
 
 
 def three_point_jacobian(
@@ -71,14 +82,15 @@ def three_point_jacobian(
 ) -> NDArray[np.float64]:
     """Jacobian, shape (n, m), by equation (1); a residual that is missing leaves a difference of first order."""
     m = len(offsets[0])
-    columns = []
-    for a, b, at_a, at_b in zip(*offsets, answers[:m], answers[m:], strict=True):
+    jacobian = np.empty((len(centre), m))
+    for column, (a, b, at_a, at_b) in enumerate(zip(*offsets, answers[:m], answers[m:], strict=True)):
         if at_a is not None and at_b is not None:
-            columns.append((b * b * (at_a - centre) - a * a * (at_b - centre)) / (a * b * (b - a)))  # (1)
+            slope = (b * b * (at_a - centre) - a * a * (at_b - centre)) / (a * b * (b - a))  # (1)
         elif at_a is not None:
-            columns.append((at_a - centre) / a)
+            slope = (at_a - centre) / a
         elif at_b is not None:
-            columns.append((at_b - centre) / b)
+            slope = (at_b - centre) / b
         else:
-            columns.append(np.full_like(centre, np.nan))
-    return np.column_stack(columns)
+            slope = np.full_like(centre, np.nan)
+        jacobian[:, column] = slope
+    return jacobian

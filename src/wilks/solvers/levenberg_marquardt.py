@@ -1,24 +1,25 @@
-r"""Levenberg-Marquardt for residual problems, with bounds as active constraints.
+r"""Levenberg-Marquardt for residual problems, with bounds as active constraints, and linear parameters solved for.
 
 The residual is linearised, :math:`r(u + p) \approx r + J p`, and the step solves the damped least-squares problem
 
 .. math:: \min_p |r + J p|^2 + \lambda |D p|^2 \quad \mbox{within the box}, \quad D_{ii} = \max |J_i|            (1)
 
-by an orthogonal factorisation of the stacked matrix, never by normal equations, so an ill-conditioned Jacobian keeps
-its digits; bounds are handled by the active set of `solvers.box_step`. The damping follows Nielsen (1999): with the
-gain ratio :math:`\rho` (delivered over promised),
+by an orthogonal factorisation (`solvers.linear_model`), never by normal equations, so an ill-conditioned Jacobian keeps
+its digits; bounds are handled by the active set of `solvers.box_step`, and the damping follows what the steps deliver
+(`solvers.residual_ascent`). A step reaches no further than a tenth of the box at first, twice as far after every step
+that the linear model predicted well: a linearisation knows nothing of the other end of the box.
 
-.. math:: \lambda \leftarrow \lambda \max(1/3, 1 - (2\rho - 1)^3) \mbox{ if } \rho > 0, \quad
-          \mbox{else } \lambda \leftarrow \nu\lambda, \; \nu \leftarrow 2\nu                                      (2)
-
-A step reaches no further than a tenth of the box at first, twice as far after every step that the linear model
-predicted well: a linearisation knows nothing of the other end of the box.
+Parameters that are declared linear (`solvers.variable_projection`) are neither damped nor limited in reach: at every
+trial point they are solved for, within their bounds, and what decides is the log-likelihood with them. Where that moves
+them noticeably the point is evaluated again there, so what is reported was evaluated. A residual that is not the
+predicted one ends the ascent, since a parameter is not linear.
 
 An ascent ends when the step without damping promises less than the tolerance; a small promise that is due to the
 damping ends nothing. When no step rises, the Jacobian is taken once more by three-point differences, which it is from
 the beginning with `accurate`: the bias of forward differences, small as it is, shifts the point where it ends.
 
 The log-likelihood is :math:`-|r|^2 / 2`, its gradient :math:`-J^T r`, and its curvature :math:`J^T J` (Gauss-Newton).
+With another loss the rows are rescaled so that these are the gradient and the curvature of the loss (`core.loss`).
 """
 
 from __future__ import annotations
@@ -29,16 +30,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.evaluation.finite_differences import shifted
-from wilks.solvers.box_step import active_set_step, bounds_within
-from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points, repaired
+from wilks.core.errors import InvalidConfigurationError
+from wilks.core.loss import Loss
+from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points
+from wilks.solvers.curvature_probe import probe_error, probe_points
 from wilks.solvers.jacobian import (
-    forward_jacobian,
     forward_offsets,
     offset_points,
     three_point_jacobian,
     three_point_offsets,
 )
+from wilks.solvers.linear_model import LinearModel, factor_of
+from wilks.solvers.residual_ascent import (
+    FIRST_REACH,
+    LONGEST,
+    NO_DAMPING,
+    PROJECTED_DAMPING,
+    LevenbergMarquardtAscent,
+)
+from wilks.solvers.residual_differences import ResidualDifferences
+from wilks.solvers.variable_projection import projected_norms, projection_rows, resolved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,41 +57,17 @@ if TYPE_CHECKING:
     from wilks.core.proposal import Want
     from wilks.solvers.jacobian import Residuals
 
-_FIRST_DAMPING = 1e-3
-_SMALLEST_DAMPING = 1e-14
+    Array = NDArray[np.float64]
+    Payloads = list[Array | None]
+
 _LARGEST_DAMPING = 1e16
-_FIRST_REACH, _LONGEST = 0.1, 0.5
-_ACCEPT = 1e-3
-_PREDICTED = 0.75
 _NOISE_GAIN = 1e-2
 _ROUNDING = 4e-16
-
-
-@dataclass
-class LevenbergMarquardtAscent:
-    """State of one ascent; the attributes up to `reason` are those of `core.algorithm.Ascent`."""
-
-    points: NDArray[np.float64]
-    u: NDArray[np.float64]
-    value: float
-    curvature: NDArray[np.float64]
-    gradient: NDArray[np.float64]
-    stage: str = "value"
-    converged: bool = False
-    reason: str = ""
-    residual: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    jacobian: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
-    triangle: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
-    scale: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    missing: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    given: bool = False
-    accurate: bool = False
-    damping: float = _FIRST_DAMPING
-    growth: float = 2.0
-    reach: float = _FIRST_REACH
-    promise: float = 0.0
-    full_promise: float = 0.0
-    iteration: int = 0
+_NOTICED = 0.1  # part of the gain of a step
+_CLEARLY, _HARDER = 0.9, 2.0
+_AFFINE = 1e-6
+_SMALLEST_OFFSET, _NEARER = 1e-6, 1 / 16
+_LINEAR = Loss("linear")
 
 
 @dataclass(frozen=True)
@@ -95,203 +82,318 @@ class LevenbergMarquardt:
         Trial steps after which it ends without convergence.
     accurate
         Take all Jacobians by three-point differences, for a polish to full precision.
+    linear
+        Positions, among the coordinates that are moved, of parameters in which the residual is affine.
+    loss
+        Loss of the values, when residuals and Jacobians come without it.
+    projection
+        Jacobian of the projected residual: ``"kaufman"``, or ``"full"``, which costs more points.
+    given
+        Does every answer hold a Jacobian? The curvature is measured with fewer points then.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If the projection is unknown, or there are linear parameters and a loss that is not linear.
     """
 
     tolerance: float = 1e-6
     max_iterations: int = 400
     accurate: bool = False
+    linear: tuple[int, ...] = ()
+    loss: Loss = _LINEAR
+    projection: str = "kaufman"
+    given: bool = False
 
     name = "Levenberg-Marquardt (QR, active set at the bounds)"
     want: Want = field(default="residual", init=False)
 
+    def __post_init__(self) -> None:
+        """Check what was given."""
+        if self.projection not in ("kaufman", "full"):
+            raise InvalidConfigurationError(f"projection: expected 'kaufman' or 'full', got {self.projection!r}")
+        if self.linear and not self.loss.is_linear:
+            raise InvalidConfigurationError(
+                f"linear: parameters can be solved for in ordinary least squares, not with the loss {self.loss.name!r}"
+            )
+
     def start(
         self,
-        u: NDArray[np.float64],
+        u: Array,
         *,
         value: float | None = None,  # noqa: ARG002 - the residual vector is needed, not only its sum of squares
-        curvature: NDArray[np.float64] | None = None,
+        curvature: Array | None = None,
         measure: bool = False,  # noqa: ARG002 - every Jacobian measures the curvature
     ) -> LevenbergMarquardtAscent:
         """Begin at `u`."""
         m = len(u)
         known = curvature is not None
-        return LevenbergMarquardtAscent(
+        ascent = LevenbergMarquardtAscent(
             u[None, :].copy(),
             u.copy(),
             -math.inf,
             np.eye(m) if curvature is None else curvature,
             np.full(m, np.nan),
             scale=np.zeros(m),
+            given=self.given,
             accurate=self.accurate,
-            damping=_SMALLEST_DAMPING if known else _FIRST_DAMPING,
-            reach=_LONGEST if known else _FIRST_REACH,
+            damping=PROJECTED_DAMPING if self.linear and not known else NO_DAMPING,
+            reach=LONGEST if known else FIRST_REACH,
         )
+        ascent.points = self._around(ascent, ascent.u)
+        return ascent
 
     def advance(
-        self,
-        ascent: LevenbergMarquardtAscent,
-        values: NDArray[np.float64],
-        payloads: list[NDArray[np.float64] | None] | None = None,
+        self, ascent: LevenbergMarquardtAscent, values: Array, payloads: Payloads | None = None
     ) -> LevenbergMarquardtAscent:
         """Take the residuals at ``ascent.points`` and go on."""
         answers = payloads or [None] * len(values)
         if ascent.stage == "jacobian":
-            return self._end_jacobian(ascent, _residuals(answers))
+            return self._end_jacobian(ascent, answers)
         if ascent.stage == "other side":
             return self._end_other_side(ascent, _residuals(answers))
-        if ascent.stage == "trial":
-            return self._end_trial(ascent, float(values[0]), answers[0])
-        if answers[0] is None:
-            return _end(ascent, "no finite value at the start")
-        ascent.value = float(values[0])
-        return self._linearise(ascent, answers[0])
+        if ascent.stage == "recentre":
+            return self._end_recentre(ascent, float(values[0]), answers)
+        return self._look(ascent, float(values[0]), answers)
 
-    def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points of a three-point Jacobian, the centre, and the points of `solvers.curvature.parabola_points`."""
+    def curvature_points(self, u: Array, curvature: Array) -> Array:
+        """The centre, and what tests the parabola; the points of a three-point Jacobian unless Jacobians are given."""
+        if self.given:
+            return np.concatenate([u[None, :], probe_points(u, curvature)]) if len(u) else u[None, :]
         stencil = offset_points(u, *three_point_offsets(u, curvature))
         return np.concatenate([u[None, :], stencil, parabola_points(u, curvature)])
 
     def curvature_from(
-        self,
-        u: NDArray[np.float64],
-        value: float,
-        curvature: NDArray[np.float64],
-        values: NDArray[np.float64],
-        payloads: list[NDArray[np.float64] | None] | None = None,
+        self, u: Array, value: float, curvature: Array, values: Array, payloads: Payloads | None = None
     ) -> Curvature:
         """Gauss-Newton curvature from the residuals at `curvature_points`."""
         m = len(u)
-        answers = (payloads or [None])[: 2 * m + 1]
-        if answers[0] is None:
+        answers = payloads or [None] * len(values)
+        rows = answers[0]
+        if rows is None or (self.given and rows.shape[1] == 1):
             return measured(u, np.zeros(m), curvature, math.nan)
-        centre, jacobian = answers[0][:, 0], answers[0][:, 1:]
-        if not jacobian.shape[1]:
-            jacobian = three_point_jacobian(centre, three_point_offsets(u, curvature), _residuals(answers[1:]))
+        if rows.shape[1] == 1:
+            residuals = _residuals(answers[1 : 2 * m + 1])
+            jacobian = three_point_jacobian(rows[:, 0], three_point_offsets(u, curvature), residuals)
             if np.isnan(jacobian).any():
                 return measured(u, np.zeros(m), curvature, math.nan)
-        gradient, matrix = -jacobian.T @ centre, jacobian.T @ jacobian
-        error = parabola_error(u, value, gradient, matrix, (parabola_points(u, curvature), values[2 * m + 1 :]))
+            rows = np.column_stack([rows, jacobian])
+        model = LinearModel(factor_of(rows, self.loss))
+        gradient, matrix = model.gradient, model.curvature
+        if self.given:
+            found = [None if a is None else LinearModel(factor_of(a, self.loss)).curvature for a in answers[1:]]
+            error = probe_error(u, value, gradient, matrix, (probe_points(u, curvature), values[1:], found))
+        else:
+            error = parabola_error(u, value, gradient, matrix, (parabola_points(u, curvature), values[2 * m + 1 :]))
         return measured(u, gradient, matrix, error)
 
-    def _linearise(self, ascent: LevenbergMarquardtAscent, payload: NDArray[np.float64]) -> LevenbergMarquardtAscent:
-        ascent.residual = payload[:, 0]
-        if not len(ascent.u):
-            ascent.converged = True
-            return _end(ascent, "nothing to optimise")
+    # ------------------------------------------------------------------ points that are looked at
+
+    def _around(self, ascent: LevenbergMarquardtAscent, u: Array) -> Array:
+        """Return a point, and those that give its linear columns."""
+        if not self.linear or ascent.given:
+            return u[None, :].copy()
+        return np.concatenate([u[None, :], self._differences(ascent, u).linear_points(u)])
+
+    def _differences(self, ascent: LevenbergMarquardtAscent, u: Array) -> ResidualDifferences:
+        linear = np.array(sorted(self.linear), dtype=np.intp)
+        others = np.setdiff1d(np.arange(len(u)), linear)
+        curvature = ascent.curvature if ascent.accurate and not ascent.given else None
+        return ResidualDifferences(u, linear, others, curvature, ascent.offset)
+
+    def _look(self, ascent: LevenbergMarquardtAscent, value: float, answers: Payloads) -> LevenbergMarquardtAscent:
+        """Take the start, or accept a trial or not, with its linear parameters where they are best."""
+        point, payload, is_trial = ascent.points[0].copy(), answers[0], ascent.stage == "trial"
+        if payload is None:
+            return self._reject(ascent) if is_trial else ascent.end("no finite value at the start")
         ascent.given = payload.shape[1] > 1
-        if ascent.given:
-            ascent.jacobian = payload[:, 1:]
-            return self._step(ascent)
-        ascent.stage = "jacobian"
-        if ascent.accurate:
-            ascent.points = offset_points(ascent.u, *three_point_offsets(ascent.u, ascent.curvature))
-        else:
-            ascent.points = offset_points(ascent.u, forward_offsets(ascent.u))
+        if not len(point):
+            ascent.value, ascent.converged = value, True
+            return ascent.end("nothing to optimise")
+        if self.linear:
+            missing = any(answer is None for answer in answers[1:]) and ascent.offset > _SMALLEST_OFFSET
+            if missing and not ascent.given:
+                ascent.offset *= _NEARER  # the likelihood is not defined everywhere: nearer points may do
+                ascent.points = self._around(ascent, point)
+                return ascent
+            ascent.value = ascent.value if is_trial else value
+            return self._resolve(ascent, value, payload, answers[1:])
+        if is_trial and not ascent.accepts(value):
+            return self._reject(ascent)
+        return self._arrive(ascent, point, value, factor_of(payload, self.loss) if ascent.given else payload)
+
+    def _resolve(
+        self, ascent: LevenbergMarquardtAscent, value: float, payload: Array, around: Payloads
+    ) -> LevenbergMarquardtAscent:
+        """Solve for the linear parameters at the start or at a trial; go there if that is noticeable."""
+        point = ascent.points[0].copy()
+        differences = self._differences(ascent, point)
+        linear, rows = differences.linear, self._linear_rows(ascent, differences, payload, around)
+        best = resolved(rows[:, [*linear, -1]] if ascent.given else rows, point[linear])
+        total = max(value, -0.5 * best.remaining**2)
+        gain = total - ascent.value if ascent.stage == "trial" else 0.0
+        noticed = total - value > max(self._little(total), _NOTICED * gain)
+        if ascent.stage == "trial" and not ascent.accepts(total if noticed else value):
+            return self._reject(ascent)
+        if not noticed:
+            return self._arrive(ascent, point, value, rows)
+        point[linear] = np.clip(point[linear] + best.move, 0.0, 1.0)
+        ascent.length, ascent.remaining, ascent.rounding = best.length, best.remaining, best.rounding
+        ascent.stage, ascent.points = "recentre", point[None, :]
+        if not ascent.given:
+            rows[:, -1] += rows[:, :-1] @ best.move
+            ascent.found = rows
+            ascent.points = np.concatenate([ascent.points, self._difference_points(ascent, point)])
         return ascent
 
-    def _end_jacobian(self, ascent: LevenbergMarquardtAscent, answers: Residuals) -> LevenbergMarquardtAscent:
-        if ascent.accurate:
-            offsets = three_point_offsets(ascent.u, ascent.curvature)
-            ascent.jacobian = three_point_jacobian(ascent.residual, offsets, answers)
+    def _linear_rows(
+        self, ascent: LevenbergMarquardtAscent, differences: ResidualDifferences, payload: Array, around: Payloads
+    ) -> Array:
+        """Return the factor (J | r) if there is a Jacobian, or (linear columns | residual)."""
+        if ascent.given:
+            return factor_of(payload, self.loss)
+        columns = differences.linear_columns(payload[:, 0], _residuals(around))
+        return np.column_stack([np.nan_to_num(columns, copy=False, nan=0.0), payload[:, 0]])
+
+    def _end_recentre(
+        self, ascent: LevenbergMarquardtAscent, value: float, answers: Payloads
+    ) -> LevenbergMarquardtAscent:
+        """Compare the residual where the linear parameters are best with the one that was predicted."""
+        point, payload = ascent.points[0].copy(), answers[0]
+        if payload is None:
+            if len(ascent.triangle):
+                return self._reject(ascent)
+            return ascent.end("no finite value where the linear parameters are best")
+        if ascent.given:
+            off = abs(float(np.linalg.norm(payload[:, 0])) - ascent.remaining)
+        else:
+            off = float(np.linalg.norm(payload[:, 0] - ascent.found[:, -1]))
+        if off > _AFFINE * (ascent.length + ascent.remaining) + ascent.rounding:
+            which = f"coordinate {self.linear[0]}" if len(self.linear) == 1 else f"one of the coordinates {self.linear}"
+            if value > ascent.value:
+                ascent.u, ascent.value = point, value
+            return ascent.end(f"{which} is declared linear and is not: off by {off:.1e} of {ascent.length:.1e}")
+        if value <= ascent.value and len(ascent.triangle):  # what it gained was rounding
+            return self._reject(ascent)
+        if ascent.given:
+            return self._arrive(ascent, point, value, factor_of(payload, self.loss))
+        ascent.found[:, -1] = payload[:, 0]
+        ascent.u, ascent.value, ascent.here = point, value, ascent.found
+        return self._end_jacobian(ascent, answers[1:])
+
+    def _arrive(
+        self, ascent: LevenbergMarquardtAscent, u: Array, value: float, rows: Array
+    ) -> LevenbergMarquardtAscent:
+        """Go on from an accepted point, with its factor if there is a Jacobian."""
+        ascent.u, ascent.value = u, value
+        if ascent.given:
+            ascent.triangle = rows
+            return self._differentiate(ascent) if self._is_full(ascent) else self._step(ascent)
+        ascent.here = rows
+        return self._differentiate(ascent)
+
+    # ------------------------------------------------------------------ the Jacobian
+
+    def _is_full(self, ascent: LevenbergMarquardtAscent) -> bool:
+        return self.projection == "full" and 0 < len(self.linear) < len(ascent.u)
+
+    def _difference_points(self, ascent: LevenbergMarquardtAscent, u: Array) -> Array:
+        """Points for the columns of the parameters that are not linear, and for the full projection."""
+        differences = self._differences(ascent, u)
+        if self._is_full(ascent) and not ascent.given:
+            return np.concatenate([differences.points(), differences.mixed_points()])
+        return differences.points()
+
+    def _differentiate(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
+        ascent.stage, ascent.points = "jacobian", self._difference_points(ascent, ascent.u)
+        return ascent if len(ascent.points) else self._end_jacobian(ascent, [])
+
+    def _end_jacobian(self, ascent: LevenbergMarquardtAscent, answers: Payloads) -> LevenbergMarquardtAscent:
+        differences = self._differences(ascent, ascent.u)
+        if ascent.given:
+            ascent.products = differences.given_products(answers)
             return self._step(ascent)
-        ascent.jacobian = forward_jacobian(ascent.residual, forward_offsets(ascent.u), answers)
+        residuals, n = _residuals(answers), differences.n_points
+        if self._is_full(ascent):
+            ascent.products = differences.mixed_products(residuals[: len(differences.others)], residuals[n:])
+        ascent.jacobian = differences.columns(ascent.here[:, -1], residuals[:n])
         ascent.missing = np.flatnonzero(np.isnan(ascent.jacobian).any(axis=0))
-        if not len(ascent.missing):
-            return self._step(ascent)
+        if ascent.accurate or not len(ascent.missing):
+            return self._complete(ascent)
         ascent.stage = "other side"  # undefined on this side: look at the other
-        ascent.points = np.clip(shifted(ascent.u, -forward_offsets(ascent.u), ascent.missing), 0.0, 1.0)
+        ascent.points = offset_points(ascent.u, -forward_offsets(ascent.u), which=differences.others[ascent.missing])
         return ascent
 
     def _end_other_side(self, ascent: LevenbergMarquardtAscent, answers: Residuals) -> LevenbergMarquardtAscent:
-        which = ascent.missing
-        moves = ascent.points[np.arange(len(which)), which] - ascent.u[which]
-        offsets = np.where(moves != 0.0, moves, np.nan)
-        ascent.jacobian[:, which] = forward_jacobian(ascent.residual, offsets, answers)
+        differences, centre = self._differences(ascent, ascent.u), ascent.here[:, -1]
+        ascent.jacobian[:, ascent.missing] = differences.other_columns(centre, ascent.missing, ascent.points, answers)
+        return self._complete(ascent)
+
+    def _complete(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
+        """Put the Jacobian together; what is undefined on both sides stays where it is."""
+        rows = self._differences(ascent, ascent.u).rows(ascent.here, ascent.jacobian)
+        ascent.triangle = factor_of(rows, self.loss)
         return self._step(ascent)
+
+    # ------------------------------------------------------------------ steps
+
+    def _little(self, value: float) -> float:
+        """Gain that is not worth a step from a point with this value."""
+        return max(self.tolerance * min(1.0, -value), -_ROUNDING * value)
 
     def _step(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
         """Solve (1), and end or try the step."""
-        np.nan_to_num(ascent.jacobian, copy=False, nan=0.0)  # what is undefined on both sides stays where it is
-        ascent.gradient = -ascent.jacobian.T @ ascent.residual
-        ascent.curvature = ascent.jacobian.T @ ascent.jacobian
-        norms = np.sqrt(np.diag(ascent.curvature))
+        model, differences = LinearModel(ascent.triangle), self._differences(ascent, ascent.u)
+        linear, others = differences.linear, differences.others
+        ascent.gradient, ascent.curvature = model.gradient, model.curvature
+        norms = np.zeros(len(ascent.u))
+        norms[others] = projected_norms(ascent.triangle, linear, others) if len(linear) else model.norms
         ascent.scale = np.maximum(ascent.scale, norms)
-        ascent.triangle = np.asarray(np.linalg.qr(np.column_stack([ascent.jacobian, ascent.residual]), mode="r"))
-        ascent.full_promise = _promise(ascent, _bounded_step(ascent, math.sqrt(_SMALLEST_DAMPING) * norms, _LONGEST))
+        if self._is_full(ascent):
+            free = linear[(ascent.u[linear] > 0.0) & (ascent.u[linear] < 1.0)]
+            mixed = differences.mixed(ascent.products, ascent.triangle)[np.isin(linear, free)]
+            ascent.extra = projection_rows(ascent.triangle, free, others, mixed)
+        floor = np.zeros_like(norms) if ascent.given else math.sqrt(NO_DAMPING) * norms
+        ascent.full_promise = model.gain(model.step(floor, *ascent.bounds(LONGEST, linear)))
         return self._try(ascent)
 
-    def _try(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
-        if ascent.full_promise <= max(self.tolerance * min(1.0, -ascent.value), -_ROUNDING * ascent.value):
+    def _try(self, ascent: LevenbergMarquardtAscent, failed: float = math.inf) -> LevenbergMarquardtAscent:
+        """End, or try a step that promises clearly less than one that has `failed`."""
+        if ascent.full_promise <= self._little(ascent.value):
             ascent.converged = True
-            return _end(ascent, "the promised gain is below the tolerance")
+            return ascent.end("the promised gain is below the tolerance")
         if ascent.iteration >= self.max_iterations:
-            return _end(ascent, f"no convergence in {self.max_iterations} trial steps")
-        step = _bounded_step(ascent, math.sqrt(ascent.damping) * ascent.scale, ascent.reach)
-        ascent.promise = _promise(ascent, step)
+            return ascent.end(f"no convergence in {self.max_iterations} trial steps")
+        model = LinearModel(np.concatenate([ascent.triangle, ascent.extra]) if len(ascent.extra) else ascent.triangle)
+        bounds = ascent.bounds(ascent.reach, np.array(self.linear, dtype=np.intp))
+        while True:
+            undamped = ascent.given and ascent.damping <= NO_DAMPING
+            step = model.step((0.0 if undamped else math.sqrt(ascent.damping)) * ascent.scale, *bounds)
+            ascent.promise = model.gain(step)
+            if ascent.promise <= _CLEARLY * failed or ascent.damping > _LARGEST_DAMPING:
+                break
+            ascent.damping *= _HARDER
         if ascent.damping > _LARGEST_DAMPING or ascent.promise <= 0.0:  # steps of rounding size
             return self._stuck(ascent)
         ascent.iteration += 1
         ascent.stage = "trial"
-        ascent.points = np.clip(ascent.u + step, 0.0, 1.0)[None, :]
+        ascent.points = self._around(ascent, np.clip(ascent.u + step, 0.0, 1.0))
         return ascent
 
-    def _end_trial(
-        self, ascent: LevenbergMarquardtAscent, value: float, payload: NDArray[np.float64] | None
-    ) -> LevenbergMarquardtAscent:
-        ratio = (value - ascent.value) / ascent.promise if payload is not None else -math.inf
-        if payload is not None and ratio > _ACCEPT:
-            factor = max(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3) if ratio < 1 else 1.0 / 3.0
-            ascent.damping = max(_SMALLEST_DAMPING, ascent.damping * factor)  # (2)
-            ascent.growth = 2.0
-            if ratio > _PREDICTED:
-                ascent.reach = min(_LONGEST, 2.0 * ascent.reach)
-            ascent.u, ascent.value = ascent.points[0], value
-            return self._linearise(ascent, payload)
-        ascent.damping *= ascent.growth  # (2)
-        ascent.growth *= 2.0
-        return self._try(ascent)
+    def _reject(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
+        ascent.reject()
+        return self._try(ascent, ascent.promise)
 
     def _stuck(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
         """No step rises: a better Jacobian may know one."""
         if ascent.accurate or ascent.given:
             ascent.converged = ascent.full_promise < _NOISE_GAIN
-            return _end(ascent, f"no step rises; a gain of {ascent.full_promise:.1e} is promised and not found")
+            return ascent.end(f"no step rises; a gain of {ascent.full_promise:.1e} is promised and not found")
         ascent.accurate = True
         ascent.scale = np.zeros_like(ascent.scale)
-        ascent.damping, ascent.growth = _FIRST_DAMPING, 2.0
-        return self._linearise(ascent, ascent.residual[:, None])
+        ascent.damping, ascent.growth = NO_DAMPING, 2.0
+        return self._differentiate(ascent)
 
 
-def _end(ascent: LevenbergMarquardtAscent, reason: str) -> LevenbergMarquardtAscent:
-    ascent.points = ascent.points[:0]
-    ascent.curvature = repaired(ascent.curvature)  # a product of Jacobians may be singular
-    ascent.stage, ascent.reason = "ended", reason
-    return ascent
-
-
-def _residuals(answers: list[NDArray[np.float64] | None]) -> Residuals:
+def _residuals(answers: Payloads) -> Residuals:
     return [None if answer is None else answer[:, 0] for answer in answers]
-
-
-def _promise(ascent: LevenbergMarquardtAscent, step: NDArray[np.float64]) -> float:
-    """Gain of the linear model; not as a difference of two sums of squares, which would leave rounding alone."""
-    change = ascent.jacobian @ step
-    return -float(change @ ascent.residual + 0.5 * change @ change)
-
-
-def _bounded_step(ascent: LevenbergMarquardtAscent, weights: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-    """Solve (1) within the box and within `reach`, from the triangular factor of (J, r)."""
-    m, triangle = len(ascent.u), ascent.triangle
-    stacked = np.concatenate([triangle[:, :m], np.diag(weights)])
-    sizes = np.linalg.norm(stacked, axis=0)
-    sizes = np.where(sizes > 0, sizes, 1.0)  # columns of one size: what is small in rank is not what is small in units
-    target = np.concatenate([-triangle[:, m], np.zeros(m)])
-
-    def maximise(free: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.float64]:
-        right = target - stacked[:, ~free] @ step[~free]
-        found = np.linalg.lstsq(stacked[:, free] / sizes[free], right, rcond=None)[0]
-        return np.asarray(found / sizes[free])
-
-    bounds = bounds_within(ascent.u, reach)
-    step, _ = active_set_step(ascent.gradient, maximise, lambda p: stacked.T @ (target - stacked @ p), *bounds)
-    return step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -38,8 +38,24 @@ class Basin:
 
 
 @dataclass(frozen=True)
+class Identifiability:
+    """Do the data determine a parameter?
+
+    Attributes
+    ----------
+    ok
+        The answer.
+    reason
+        Why not; empty when they do.
+    """
+
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Quality:
-    """How far the numbers of a fit can be trusted.
+    """How far the numbers of a fit can be trusted; the thresholds of `flag` are those of `wilks.solvers.diagnostics`.
 
     Attributes
     ----------
@@ -53,9 +69,29 @@ class Quality:
         Largest relative difference between a standard error and the distance at which the log-likelihood has fallen
         as far as it says, along the line of each parameter, both ways; infinite where it does not fall or ends.
     undiscovered
-        Estimated probability that one more start would have found another optimum of interest.
+        Estimated probability that one more start would have found another optimum of interest; NaN where the method
+        does not say.
     warnings
         Sentences for people; empty when all is well.
+    flag
+        ``"good"``, ``"marginal"`` or ``"poor"``.
+    reasons
+        Why it is not good, worst first.
+    degenerate
+        Are there other optima, elsewhere in the box, that the data hardly tell from the best one?
+    identifiable
+        Name -> `Identifiability`, for every free parameter.
+    sensitivity
+        Name -> root of minus the second derivative of the log-likelihood, the other parameters held; of a residual
+        problem, the norm of the parameter's column of the Jacobian. Per unit of the parameter; in the order of what
+        a move across its whole range does, largest first.
+    imbalance
+        Ratio of the largest to the smallest sensitivity, each times the range of its parameter.
+    scaled_gradient
+        Name -> derivative of the log-likelihood over the sensitivity; half its square is what moving this parameter
+        alone would gain. Near zero at an optimum, except at a bound, where the parameter is left out.
+    significance
+        Name -> best value over standard error, for parameters that have one.
     """
 
     remaining_gain: float
@@ -64,6 +100,35 @@ class Quality:
     curvature_error: float = math.nan
     undiscovered: float = math.nan
     warnings: tuple[str, ...] = ()
+    flag: Literal["good", "marginal", "poor"] = "good"
+    reasons: tuple[str, ...] = ()
+    degenerate: bool = False
+    identifiable: dict[str, Identifiability] = field(default_factory=dict)
+    sensitivity: dict[str, float] = field(default_factory=dict)
+    imbalance: float = math.nan
+    scaled_gradient: dict[str, float] = field(default_factory=dict)
+    significance: dict[str, float] = field(default_factory=dict)
+
+    def table(self) -> Table:
+        """What is known of every parameter, as a table.
+
+        The columns are the value over its standard error, the sensitivity, the scaled gradient, and why the parameter
+        is not determined where it is not.
+        """
+        rows = tuple(
+            (
+                name,
+                *(
+                    f"{numbers[name]:.3g}" if name in numbers else ""
+                    for numbers in (self.significance, self.sensitivity, self.scaled_gradient)
+                ),
+                found.reason or "determined",
+            )
+            for name, found in self.identifiable.items()
+        )
+        note = f"Because {'; '.join(self.reasons)}." if self.reasons else ""
+        columns = ("parameter", "value / error", "sensitivity", "scaled gradient", "")
+        return Table(f"Quality: {self.flag}", columns, rows, note)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -80,10 +145,12 @@ class FitResult(Result):
     covariance
         Inverse of minus the Hessian of the log-likelihood at the optimum (for residual problems of its Gauss-Newton
         part, the product of the Jacobians), shape (n, n), in the units of the parameters; NaN in the rows of
-        parameters without a standard error. Parameters at a bound are held there.
+        parameters without a standard error. Parameters at a bound are held there. For a residual with another loss
+        than the linear one, the covariance of the estimate that this loss makes.
     chi_squared, dof, reduced_chi_squared
-        For residual problems: sum of squared residuals, number of residuals minus number of free parameters that
-        are not at a bound, and their ratio. None for likelihood problems.
+        For residual problems: minus twice the log-likelihood (the sum of squared residuals, or what the loss makes of
+        it), number of residuals minus number of free parameters that are not at a bound, and their ratio. None for
+        likelihood problems.
     quality
         Diagnostics, with warnings in plain words.
     at_bounds
@@ -130,7 +197,13 @@ class FitResult(Result):
         if self.chi_squared is not None:
             chi = f"; chi-squared {self.chi_squared:.6g} for {self.dof} degrees of freedom"
         title = f"Fit: log-likelihood {self.log_likelihood:.6g}{chi}"
-        return Table(title, ("parameter", "value", ""), tuple(rows), " ".join(self.quality.warnings))
+        return Table(title, ("parameter", "value", ""), tuple(rows), " ".join(self._notes()))
+
+    def _notes(self) -> tuple[str, ...]:
+        quality = self.quality
+        if quality.flag == "good":
+            return quality.warnings
+        return (*quality.warnings, f"Quality: {quality.flag}.")
 
     def _remark(self, name: str) -> str:
         if name not in self.names:

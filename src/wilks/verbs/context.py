@@ -64,6 +64,7 @@ class Context:
     steps: list[Step] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
     n_evaluations: int = 0
+    began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         """Check the keywords and get ready."""
@@ -75,7 +76,6 @@ class Context:
         self.seed = resolve_seed(self.common.seed)
         self.stage_key = ""
         self._ended: Status | None = None
-        self._began = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._executor = as_executor(self.common.executor)
         if self.common.log is not None and not isinstance(self.common.log, EvaluationLog):
@@ -97,7 +97,7 @@ class Context:
         key = fingerprint(self.verb, repr(algorithm), self.seed, self.problem.fingerprint, *identity)
         self.stage_key = f"{self.verb}-{key}"
         stage = self.log.stage(self.stage_key, title)
-        watch = Watch(title, self._rules, self._callbacks, self.n_evaluations, time.perf_counter() - self._began)
+        watch = Watch(title, self._rules, self._callbacks, self.n_evaluations, time.perf_counter() - self.began)
         evaluator = Evaluator(self.problem, self._executor)
         outcomes = drive(algorithm, evaluator, stage, watch, seed=self.seed, starts=starts)
         self.n_evaluations += outcomes.run.n_evaluations
@@ -157,7 +157,7 @@ class Context:
             executed=tuple(self.steps),
             executor=self._executor.name,
             started=self._started,
-            seconds=time.perf_counter() - self._began,
+            seconds=time.perf_counter() - self.began,
         )
 
     def starts(self, start: Start) -> NDArray[np.float64]:

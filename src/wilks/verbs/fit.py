@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
-from wilks.core.least_squares import LeastSquaresProblem
-from wilks.core.problem import LikelihoodProblem
-from wilks.core.result import Step
-from wilks.core.status import Outcome, Status
-from wilks.searchers.basins import BasinRecord
-from wilks.searchers.multistart import MultiStart, MultiStartState
-from wilks.solvers.covariance import GAUSS_NEWTON_ROUNDING, Uncertainty, uncertainty
-from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
-from wilks.solvers.quasi_newton import QuasiNewton
-from wilks.solvers.result import Basin, FitResult, Quality
 from wilks.verbs.context import Common, Context, check_discrete
+from wilks.verbs.fit_checks import checked_linear, use_autodiff
+from wilks.verbs.fit_errors import with_errors
+from wilks.verbs.fit_methods import nothing_done, run_method, with_recovery
+from wilks.verbs.fit_options import FitOptions
+from wilks.verbs.fit_result import fit_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from wilks.core.algorithm import LocalSolver
     from wilks.core.problem import Problem
-    from wilks.loop.drive import Callback, Outcomes
+    from wilks.loop.drive import Callback
     from wilks.loop.stopping import StoppingRule
+    from wilks.solvers.result import FitResult
     from wilks.store.log import EvaluationLog
     from wilks.verbs.context import Start
-
-_LOCAL_TOLERANCE = 1e-3
-_POLISH_TOLERANCE = 1e-9
-_RESIDUAL_TOLERANCE = 1e-15  # rounding sets the limit
-_CURVATURE_TRUST = 0.1
-_UNDISCOVERED = 0.05
 
 
 def fit(
@@ -44,6 +31,7 @@ def fit(
     *,
     start: Start = None,
     n_starts: int | None = None,
+    options: FitOptions | None = None,
     executor: object = None,
     log: EvaluationLog | None = None,
     seed: int | None = None,
@@ -54,8 +42,8 @@ def fit(
     """Find the maximum of the log-likelihood in the whole box, and its uncertainties.
 
     Local ascents (quasi-Newton for a likelihood, Levenberg-Marquardt for residuals, both with bounds as active
-    constraints) start from a Latin hypercube until another start is unlikely to find a new optimum. The best optimum
-    is polished, and its standard errors come from the second derivatives measured there.
+    constraints) start from a Latin hypercube until another start is unlikely to find a new optimum; `options` knows
+    other methods. The best optimum is polished, and its standard errors come from the second derivatives there.
 
     Parameters
     ----------
@@ -66,6 +54,8 @@ def fit(
         the space are used when nothing is given.
     n_starts
         Number of random starts; None lets the search decide when it has seen enough. 0 fits from `start` alone.
+    options
+        A `FitOptions`: another method than the multi-start, and what is rarely needed.
     executor
         ``wilks.SerialExecutor()`` (the default), ``wilks.ProcessExecutor(n)``, ``wilks.MPIExecutor()`` or any
         ``concurrent.futures`` executor.
@@ -89,7 +79,7 @@ def fit(
     Raises
     ------
     InvalidProblemError, InvalidConfigurationError
-        If an argument cannot be used.
+        If an argument cannot be used, or a parameter that was declared linear is not.
     EvaluationError
         If every evaluation fails; it shows the first traceback.
     FitFailedError
@@ -104,154 +94,38 @@ def fit(
     >>> {name: round(error, 4) for name, error in result.standard_errors.items()}
     {'a': 1.0, 'b': 0.2}
     """
-    _check_n_starts(n_starts)
+    settings = _settings(n_starts, options)
     context = Context(problem, "fit", Common(executor, log, seed, stop, callbacks))
     check_discrete(problem, "fit")
-    local, polisher = local_solvers(problem)
-    algorithm = MultiStart(local, polisher, n_starts=n_starts)
+    settings.scales(problem.space)
     given = context.starts(start)
-    if n_starts == 0 and not len(given):
-        raise InvalidConfigurationError("fit: n_starts=0 needs start=, or initial values in the space")
-    context.check_gradient(given)
-    outcomes = context.run(algorithm, f"fit of {problem.name}", context.with_logged(given, 1), given)
-    describe_global_stage(context, algorithm, outcomes)
-    result = _result(context, algorithm, outcomes)
+    if (n_starts == 0 or settings.method == "local") and not len(given):
+        what = "n_starts=0" if n_starts == 0 else "method='local'"
+        raise InvalidConfigurationError(f"fit: {what} needs start=, or initial values in the space")
+    result = _result(context, settings, n_starts, given)
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
 
 
-def local_solvers(problem: Problem) -> tuple[LocalSolver, LocalSolver]:
-    """Return the solver of the ascents and the one of the polish that fit the kind of problem."""
-    if isinstance(problem, LeastSquaresProblem):
-        return LevenbergMarquardt(_LOCAL_TOLERANCE), LevenbergMarquardt(_RESIDUAL_TOLERANCE, 1000, accurate=True)
-    use_gradient = isinstance(problem, LikelihoodProblem) and problem.gradient is not None
-    return QuasiNewton(_LOCAL_TOLERANCE, 200, use_gradient), QuasiNewton(_POLISH_TOLERANCE, 400, use_gradient)
+def _result(context: Context, settings: FitOptions, n_starts: int | None, given: NDArray[np.float64]) -> FitResult:
+    """What comes of the points `given` and of the method's own: checks, the method, recovery, errors."""
+    use_autodiff(context, given)
+    context.check_gradient(given)
+    ended = checked_linear(context, given)
+    run = nothing_done(context, settings, ended) if ended else run_method(context, settings, n_starts, given)
+    run, errors = with_errors(context, with_recovery(context, run, given))
+    return fit_result(context, run, settings, errors)
 
 
-def describe_global_stage(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> None:
-    """Record what the multi-start did."""
-    state: MultiStartState = outcomes.state
-    given = f"{len(state.given)} given, " if len(state.given) else ""
-    detail = (
-        f"{algorithm.local.name}; {state.n_started} starts ({given}the others from Latin hypercubes), "
-        f"{state.n_aborted} ended early in a known basin, {len(state.basins)} basins"
-    )
-    context.steps.append(Step("multi-start", detail, outcomes.run.n_evaluations))
-    context.stats.update(n_starts=state.n_started, n_basins=len(state.basins))
-
-
-def _check_n_starts(n_starts: object) -> None:
+def _settings(n_starts: object, options: object) -> FitOptions:
     if n_starts is not None and (isinstance(n_starts, bool) or not isinstance(n_starts, int) or n_starts < 0):
         raise InvalidConfigurationError(f"n_starts: expected an integer >= 0 or None, got {n_starts!r}")
-
-
-def best_basin(state: MultiStartState) -> BasinRecord | None:
-    """Return the best optimum, or, of a run that was stopped early, the best point of an ascent under way."""
-    under_way = [job for job in state.jobs.values() if job.ascent is not None and math.isfinite(job.ascent.value)]
-    best = state.basins[0] if state.basins else None
-    for job in under_way:
-        if best is None or job.ascent.value > best.value:
-            u = job.base.copy()
-            u[state.columns] = job.ascent.u
-            ascent = job.ascent
-            best = BasinRecord(u, ascent.value, ascent.curvature, ascent.gradient, 1, False, "it was interrupted")
-    return best
-
-
-def _result(context: Context, algorithm: MultiStart, outcomes: Outcomes) -> FitResult:
-    state: MultiStartState = outcomes.state
-    space, names = context.problem.space, context.problem.space.free
-    best = best_basin(state)
-    sigma = np.full((len(names), len(names)), np.nan)
-    quality, at_bounds = Quality(math.nan, math.nan), {}
-    values: dict[str, Any] = {}
-    if best is not None:
-        theta = space.from_unit(best.u)
-        values = space.to_values(theta)
-        if best.measured is not None:
-            rounding = (GAUSS_NEWTON_ROUNDING,) if isinstance(context.problem, LeastSquaresProblem) else ()
-            found = uncertainty(best.u[state.columns], best.gradient, best.measured, *rounding)
-            slopes = space.slope(theta)[state.columns]
-            with np.errstate(invalid="ignore"):
-                sigma[np.ix_(state.columns, state.columns)] = found.covariance * np.outer(slopes, slopes)
-            free_names = [names[column] for column in state.columns]
-            at_bounds = {n: "lower" if h < 0 else "upper" for n, h in zip(free_names, found.held, strict=True) if h}
-            quality = _quality(algorithm, state, best, found, slopes)
-    with np.errstate(invalid="ignore"):
-        errors = np.sqrt(np.diag(sigma))
-    chi_squared = dof = None
-    if isinstance(context.problem, LeastSquaresProblem) and best is not None:
-        chi_squared = -2.0 * best.value
-        dof = context.problem.n_data(values) - (len(names) - len(at_bounds))
-    return FitResult(
-        space=space,
-        status=_status(outcomes.status, quality),
-        best=values,
-        log_likelihood=best.value if best is not None else -math.inf,
-        n_evaluations=context.n_evaluations,
-        stats=context.stats,
-        provenance=context.provenance(),
-        log=context.log,
-        names=names,
-        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
-        covariance=sigma,
-        quality=quality,
-        at_bounds=at_bounds,
-        basins=tuple(Basin(space.to_values(space.from_unit(b.u)), b.value, b.n_hits) for b in state.basins),
-        chi_squared=chi_squared,
-        dof=dof,
-    )
-
-
-def _status(status: Status, quality: Quality) -> Status:
-    if status.outcome is Outcome.CONVERGED and any("no maximum" in warning for warning in quality.warnings):
-        return Status(Outcome.NOT_CONVERGED, " ".join(quality.warnings))
-    return status
-
-
-def _quality(
-    algorithm: MultiStart,
-    state: MultiStartState,
-    best: BasinRecord,
-    found: Uncertainty,
-    slopes: NDArray[np.float64],
-) -> Quality:
-    names = [state.space.free[column] for column in state.columns]
-    flat = []
-    for direction in found.flat:
-        scaled = direction * slopes
-        weights = scaled / np.abs(scaled).max()
-        flat.append({n: round(float(w), 6) for n, w in zip(names, weights, strict=True) if w})
-    undiscovered = algorithm.undiscovered(state)
-    warnings = [
-        f"{name} is at its {'lower' if side < 0 else 'upper'} bound: it is held there in the errors of the others."
-        for name, side in zip(names, found.held, strict=True)
-        if side
-    ]
-    warnings += [f"The likelihood does not determine {' and '.join(d)} within the box: flat direction." for d in flat]
-    if math.isnan(found.condition) and not found.held.all():
-        warnings.append("The likelihood ends next to the best point: it has no derivatives there, and no errors.")
-    if found.saddle:
-        warnings.append("The log-likelihood still rises to both sides in some direction: this is no maximum.")
-    if best.curvature_error > _CURVATURE_TRUST:
-        off = f"is not parabolic (the errors are off by {100 * best.curvature_error:.0f} %)"
-        how = "ends or does not fall" if math.isinf(best.curvature_error) else off
-        warnings.append(
-            f"Within one standard error of the best point the log-likelihood {how}: use intervals from wilks.profile."
+    if options is not None and not isinstance(options, FitOptions):
+        raise InvalidConfigurationError(f"options: expected a wilks.FitOptions, got {options!r}")
+    settings = options or FitOptions()
+    if n_starts is not None and settings.method not in ("multi_start", "auto"):
+        raise InvalidConfigurationError(
+            f"n_starts: only method='multi_start' makes random starts, got method={settings.method!r}"
         )
-    if algorithm.n_starts == 0:
-        warnings.append("Only the given starts were used: there may be a better optimum elsewhere.")
-    elif undiscovered > _UNDISCOVERED:
-        warnings.append(
-            f"Another start would find a new optimum with probability {undiscovered:.2f} (estimated): "
-            "the global maximum is not certain; raise n_starts."
-        )
-    return Quality(
-        remaining_gain=best.promise,
-        condition_number=found.condition,
-        flat_directions=tuple(flat),
-        curvature_error=best.curvature_error,
-        undiscovered=undiscovered,
-        warnings=tuple(warnings),
-    )
+    return settings

@@ -20,11 +20,11 @@ from wilks.profiles.schedule import ProfileMap
 from wilks.profiles.state import MapState, Optimum
 from wilks.searchers.multistart import MultiStart, MultiStartState
 from wilks.solvers.global_ascent import GlobalThenLocal
-from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.coordinates import MapCoordinates
-from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
+from wilks.verbs.fit_methods import best_basin, describe_global_stage
+from wilks.verbs.local_solvers import local_solvers, residual_solver
 from wilks.verbs.map_result import map_result
 
 if TYPE_CHECKING:
@@ -238,13 +238,16 @@ def _global_stage(
     return tuple(Optimum(b.u, b.value, b.curvature, b.measured is not None) for b in near), first.status
 
 
-def _cell_solver(problem: Problem, options: ProfileOptions, seed: int) -> LocalSolver:
+def _cell_solver(problem: Problem, options: ProfileOptions, seed: int, held: Sequence[str] | None) -> LocalSolver:
+    """Solver of the cells, in which the parameters `held` do not move; None where the axes are derived quantities."""
     tolerance = _CELL_TOLERANCE * options.accuracy
-    local: LocalSolver = (
-        LevenbergMarquardt(tolerance)
-        if isinstance(problem, LeastSquaresProblem)
-        else QuasiNewton(tolerance, use_gradient=local_solvers(problem)[0].want == "gradient")
-    )
+    local: LocalSolver
+    if isinstance(problem, LeastSquaresProblem):
+        local = residual_solver(problem, tolerance, held=held or ())
+        if held is None:  # what moves in a cell is no longer linear
+            local = replace(local, linear=())
+    else:
+        local = QuasiNewton(tolerance, use_gradient=local_solvers(problem)[0].want == "gradient")
     return GlobalThenLocal(local, seed) if options.inner == "global" else local
 
 
@@ -258,7 +261,8 @@ def _map(
 ) -> ProfileResult:
     """Run the schedule from what is known: the optima, how their search ended, and earlier profiles."""
     found, ended, earlier = known
-    solver = _cell_solver(context.problem, settings.options, context.seed)
+    held = lattice.names if coordinates.derived is None else None
+    solver = _cell_solver(context.problem, settings.options, context.seed, held)
     coordinates = coordinates.suited(found)
     optima = coordinates.optima(list(found))
     cells = known_cells(lattice, earlier, settings.threshold) if coordinates.derived is None else None

@@ -21,7 +21,8 @@ from wilks.profiles.volume_seeding import Seeds, points_of_map
 from wilks.searchers.multistart import MultiStart
 from wilks.store.imports import STAGE_KEY
 from wilks.verbs.context import Common, Context
-from wilks.verbs.fit import best_basin, describe_global_stage, local_solvers
+from wilks.verbs.fit_methods import best_basin, describe_global_stage
+from wilks.verbs.local_solvers import local_solvers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

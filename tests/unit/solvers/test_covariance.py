@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.solvers.ascents import positive_definite
-from wilks.solvers.covariance import GAUSS_NEWTON_ROUNDING, active_bounds, uncertainty
+from wilks.solvers.covariance import FACTOR_ROUNDING, GAUSS_NEWTON_ROUNDING, active_bounds, uncertainty
 
 MIDDLE = np.full(3, 0.5)
 FLAT_SLOPE = np.zeros(3)
@@ -110,3 +110,56 @@ def test_derivatives_that_are_missing():
     found = uncertainty(MIDDLE, FLAT_SLOPE, np.full((3, 3), np.nan))
     assert np.isnan(found.covariance).all()
     assert np.isnan(found.condition)
+
+
+def jacobian_with_condition(condition, rng, n=40, m=4):
+    """Columns of one size, with singular values from 1 to 1 / condition."""
+    left, _ = np.linalg.qr(rng.normal(size=(n, m)))
+    right, _ = np.linalg.qr(rng.normal(size=(m, m)))
+    return 1e11 * left @ np.diag(np.geomspace(1, 1 / condition, m)) @ right.T
+
+
+def test_a_factor_keeps_the_digits_that_its_product_loses():
+    """Condition 1e9: in the product, 1e18, nothing is left of the smallest eigenvalue."""
+    jacobian = jacobian_with_condition(1e9, np.random.default_rng(2))
+    factor = np.linalg.qr(jacobian, mode="r")
+    # The exact inverse from the singular values: the pseudo-inverse of the Jacobian, squared.
+    inverse = np.linalg.pinv(jacobian, rcond=1e-15)
+    u, slope = np.full(4, 0.5), np.zeros(4)
+    found = uncertainty(u, slope, factor.T @ factor, FACTOR_ROUNDING, factor=factor)
+    assert not found.flat
+    assert np.sqrt(np.diag(found.covariance)) == pytest.approx(np.linalg.norm(inverse, axis=1), rel=1e-5)
+    assert found.condition > 1e16
+    lost = uncertainty(u, slope, factor.T @ factor, GAUSS_NEWTON_ROUNDING)
+    assert lost.flat
+
+
+def test_a_factor_agrees_with_its_product_where_that_is_enough():
+    jacobian = jacobian_with_condition(1e3, np.random.default_rng(4))
+    u, slope = np.array([0.5, 0.0, 0.5, 0.5]), np.array([0.0, -1.0, 0.0, 0.0])  # the second one is held at its bound
+    product = uncertainty(u, slope, jacobian.T @ jacobian, GAUSS_NEWTON_ROUNDING)
+    factor = uncertainty(u, slope, jacobian.T @ jacobian, FACTOR_ROUNDING, factor=jacobian)
+    assert factor.covariance[2:, 2:] == pytest.approx(product.covariance[2:, 2:], rel=1e-8)
+    assert factor.condition == pytest.approx(product.condition, rel=1e-6)
+    assert np.isnan(factor.covariance[1]).all()
+
+
+def test_a_direction_that_is_missing_in_a_factor():
+    factor = np.array([[1e3, 1e3, 0.0], [0.0, 0.0, 1e2]])  # fewer rows than columns
+    found = uncertainty(MIDDLE, FLAT_SLOPE, factor.T @ factor, FACTOR_ROUNDING, factor=factor)
+    assert np.isinf(np.diag(found.covariance)).tolist() == [True, True, False]
+    assert found.covariance[2, 2] == pytest.approx(1e-4)
+    assert found.condition == np.inf
+
+
+def test_the_covariance_of_an_estimate_that_maximises_no_likelihood():
+    rng = np.random.default_rng(6)
+    matrix, spread = (1e4 * positive_definite(rng, 3, 0.1) for _ in range(2))
+    found = uncertainty(MIDDLE, FLAT_SLOPE, matrix, spread=spread)
+    inverse = np.linalg.inv(matrix)
+    assert found.covariance == pytest.approx(inverse @ spread @ inverse, rel=1e-9)
+    same = uncertainty(MIDDLE, FLAT_SLOPE, matrix, spread=matrix)
+    assert same.covariance == pytest.approx(inverse, rel=1e-9)
+    held = uncertainty(np.array([0.0, 0.5, 0.5]), np.array([-1.0, 0, 0]), matrix, spread=spread)
+    part = np.linalg.inv(matrix[1:, 1:])
+    assert held.covariance[1:, 1:] == pytest.approx(part @ spread[1:, 1:] @ part, rel=1e-9)

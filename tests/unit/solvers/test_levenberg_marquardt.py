@@ -1,12 +1,15 @@
 """Levenberg-Marquardt ascents: precision, bounds, and what is not called converged."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from tests.unit.solvers.ascents import climb, from_residual
+from wilks.core.loss import Loss
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
+from wilks.solvers.linear_model import LinearModel, factor_of, triangle_of
 
 QUICK = LevenbergMarquardt(1e-6)
 POLISH = LevenbergMarquardt(1e-15, 1000, accurate=True)
@@ -169,3 +172,155 @@ def test_more_parameters_than_residuals():
     ascent, _ = run(QUICK, lambda u: np.array([100 * (u.sum() - 1.4)]), [0.9, 0.9, 0.1, 0.8])
     assert ascent.converged
     assert ascent.value == pytest.approx(0.0, abs=1e-8)
+
+
+def _ill_conditioned(seed, n=200, m=6):
+    """A matrix of condition 1e8 in any scaling of its columns, with entries and products that are exact."""
+    rng = np.random.default_rng(seed)
+    base = rng.integers(-8, 9, size=(n, m)).astype(float)
+    base[:, 1] = base[:, 0] + 3 * 2.0**-27 * rng.integers(-8, 9, size=n)
+    return base
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_keeps_its_digits_at_condition_1e8(seed):
+    """Normal equations would keep none: the step is that of a known solution, of equations without any rounding."""
+    matrix = _ill_conditioned(seed)
+    solution = np.array([0.125, -0.25, 0.5, -0.375, 0.25, 0.0625])
+    model = LinearModel(triangle_of(np.column_stack([matrix, -(matrix @ solution)])))
+    assert np.linalg.cond(matrix / np.linalg.norm(matrix, axis=0)) == pytest.approx(1e8, rel=0.25)
+    step = model.step(np.zeros(6), np.full(6, -1.0), np.full(6, 1.0))
+    assert step == pytest.approx(solution, abs=1e-8)
+    normal = np.linalg.solve(model.curvature, model.gradient)
+    assert np.abs(normal - solution).max() > 1e-3
+
+
+def test_an_ascent_at_condition_1e8_ends_at_the_solution():
+    matrix = 1e9 * _ill_conditioned(3)
+    best = np.array([0.125, 0.25, 0.5, 0.375, 0.75, 0.0625])
+
+    def residual(u):
+        return matrix @ (np.asarray(u) - best)
+
+    payload = lambda u: np.column_stack([residual(u), matrix])  # noqa: E731
+    solver = LevenbergMarquardt(1e-15, given=True)
+    ascent, n_points = climb(solver, from_residual(residual)[0], np.full(6, 0.5), payload=payload)
+    assert ascent.converged
+    assert ascent.u == pytest.approx(best, abs=1e-8)
+    assert n_points < 12
+
+
+def test_a_direction_without_rank_stays_where_it_is():
+    model = LinearModel(np.array([[1.0, 1.0, -0.5], [0.0, 0.0, 0.0]]))
+    assert model.step(np.zeros(2), np.full(2, -1.0), np.full(2, 1.0)) == pytest.approx([0.25, 0.25])
+    assert model.gain(np.array([0.25, 0.25])) == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("name", ["soft_l1", "huber", "cauchy", "arctan"])
+def test_robust_losses_end_where_scipy_ends(name, given):
+    from scipy.optimize import least_squares
+
+    loss = Loss(name, 1.5)
+    outliers = np.where(np.arange(30) % 7 == 3, 12.0, 0.0)
+
+    def residual(u):
+        return decay(np.asarray(u)) + outliers
+
+    def value(u):
+        return loss.value(residual(u))
+
+    def payload(u):
+        columns = [(residual(u + h) - residual(u - h)) / 2e-6 for h in 1e-6 * np.eye(2)] if given else []
+        return np.column_stack([residual(u), *columns])
+
+    start = np.array([0.55, 0.3])
+    solver = LevenbergMarquardt(1e-12, 400, accurate=not given, loss=loss, given=given)
+    ascent, n_points = climb(solver, value, start, payload=payload)
+    known = least_squares(residual, start, loss=name, f_scale=1.5, xtol=1e-15, ftol=1e-15, gtol=1e-12)
+    assert ascent.converged
+    assert ascent.value == pytest.approx(-known.cost, rel=1e-9)
+    assert ascent.u == pytest.approx(known.x, abs=1e-5)
+    assert n_points < 100
+    slopes = [(value(ascent.u + h) - value(ascent.u - h)) / 2e-5 for h in 1e-5 * np.eye(2)]
+    sigma = 1 / np.sqrt(np.diag(ascent.curvature))
+    assert np.abs(slopes * sigma).max() < 1e-4
+
+
+def test_rows_of_a_loss_have_its_gradient():
+    u, loss = np.array([0.5, 0.3]), Loss("cauchy", 2.0)
+    columns = [(decay(u + h) - decay(u - h)) / 2e-6 for h in 1e-6 * np.eye(2)]
+    model = LinearModel(factor_of(np.column_stack([decay(u), *columns]), loss))
+    slopes = [(loss.value(decay(u + h)) - loss.value(decay(u - h))) / 2e-6 for h in 1e-6 * np.eye(2)]
+    assert model.gradient == pytest.approx(slopes, rel=1e-6)
+
+
+def test_a_step_like_one_that_failed_is_not_tried():
+    """Beyond 0.5 there is no likelihood: every trial promises clearly less than the one before it."""
+
+    def residual(u):
+        return np.array([100 * (u[0] - 0.9), 1.0]) if u[0] < 0.35 else np.full(2, math.nan)
+
+    value, payload = from_residual(residual)
+    ascent = QUICK.start(np.array([0.3]))
+    promises = []
+    while len(ascent.points):
+        if ascent.stage == "trial":
+            promises.append((ascent.iteration, ascent.u[0], ascent.promise))
+        points = ascent.points
+        ascent = QUICK.advance(ascent, np.array([value(p) for p in points]), [payload(p) for p in points])
+    first = [promise for _, u, promise in promises if u == 0.3]
+    assert len(first) > 1
+    assert all(later <= 0.9 * earlier for earlier, later in itertools.pairwise(first))
+    assert ascent.u[0] > 0.3
+
+
+class TestMeasuredWithGivenJacobians:
+    """Three points measure the curvature when every answer holds a Jacobian, and test the parabola."""
+
+    solver = LevenbergMarquardt(1e-12, given=True)
+    matrix = np.array([[200.0, 30.0], [0.0, 150.0], [10.0, 0.0]])
+
+    def measured(self, residual, jacobian, u):
+        curvature = jacobian(u).T @ jacobian(u)
+        points = self.solver.curvature_points(u, curvature)
+        assert len(points) == 3
+        rows = [np.column_stack([residual(p), jacobian(p)]) for p in points]
+        values = np.array([-0.5 * float(r[:, 0] @ r[:, 0]) for r in rows])
+        return self.solver.curvature_from(u, values[0], curvature, values, rows)
+
+    def test_a_parabola_is_one(self):
+        u = np.array([0.4, 0.6])
+        found = self.measured(lambda p: self.matrix @ (p - u), lambda _: self.matrix, u)
+        assert found.matrix == pytest.approx(self.matrix.T @ self.matrix)
+        assert found.error == pytest.approx(0.0, abs=1e-9)
+
+    @pytest.mark.parametrize("bend", [0.02, 0.3])
+    def test_a_bend_is_seen(self, bend):
+        """The residual of the first parameter grows as x + bend x^2 / 2 with x in standard errors."""
+
+        def residual(p):
+            x = 200 * (p[0] - 0.4)
+            return np.array([x + 0.5 * bend * x * x, 150 * (p[1] - 0.6)])
+
+        def jacobian(p):
+            return np.diag([200 * (1 + bend * 200 * (p[0] - 0.4)), 150.0])
+
+        found = self.measured(residual, jacobian, np.array([0.4, 0.6]))
+        assert 0.3 * bend < found.error < 2.5 * bend
+
+    def test_the_curvature_of_a_direction_that_the_values_do_not_show(self):
+        """The product of two parameters: along both at once it cancels in the values at either point."""
+
+        def jacobian(p):
+            return np.diag([200 * (1 + 50 * (p[1] - 0.6)), 150 * (1 - 50 * (p[0] - 0.4))])
+
+        found = self.measured(lambda p: np.diag([200.0, 150.0]) @ (p - [0.4, 0.6]), jacobian, np.array([0.4, 0.6]))
+        assert 0.05 < found.error < 0.3
+
+    def test_no_likelihood_a_standard_error_away(self):
+        u, curvature = np.array([0.4, 0.6]), self.matrix.T @ self.matrix
+        rows = np.column_stack([np.zeros(3), self.matrix])
+        found = self.solver.curvature_from(u, 0.0, curvature, np.array([0.0, -np.inf, -1.0]), [rows, None, rows])
+        assert math.isinf(found.error)
+        assert found.matrix == pytest.approx(curvature)

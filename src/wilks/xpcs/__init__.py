@@ -1,0 +1,36 @@
+"""X-ray photon correlation spectroscopy: two-time correlations fitted exactly, in seconds.
+
+>>> from wilks import xpcs
+>>> geometry = xpcs.Geometry(t=[0.0, 0.1, 0.2, 0.3], dt=0.1, q=0.0054, gap=None, phi=[0.0])
+>>> xpcs.simulate({"D0": 2e4, "alpha": 0.0, "D_offset": 0.0}, geometry, mode="static").n_phi
+1
+"""
+
+from wilks.xpcs.convention import Convention
+from wilks.xpcs.data import TwoTimeData
+from wilks.xpcs.fit import fit
+from wilks.xpcs.identifiability import Identifiability
+from wilks.xpcs.model import Geometry
+from wilks.xpcs.options import FitOptions, ShearWeights
+from wilks.xpcs.quality import XpcsQuality
+from wilks.xpcs.result import XpcsFit
+from wilks.xpcs.scaling import Scaling, Shrinkage
+from wilks.xpcs.sequential import SequentialFit, sequential
+from wilks.xpcs.simulate import simulate
+
+__all__ = [
+    "Convention",
+    "FitOptions",
+    "Geometry",
+    "Identifiability",
+    "Scaling",
+    "SequentialFit",
+    "ShearWeights",
+    "Shrinkage",
+    "TwoTimeData",
+    "XpcsFit",
+    "XpcsQuality",
+    "fit",
+    "sequential",
+    "simulate",
+]

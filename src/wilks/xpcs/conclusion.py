@@ -1,0 +1,377 @@
+"""From the end of a fit to its result: errors of all parameters, what is identifiable, and a verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.core.status import Outcome
+from wilks.solvers.covariance import active_bounds
+from wilks.xpcs.diagnostics import Diagnostics, physical_diagnostics
+from wilks.xpcs.errors import Spread, loose, spread
+from wilks.xpcs.identifiability import Evidence, judge
+from wilks.xpcs.model import PHYSICAL_NAMES, negative_transport
+from wilks.xpcs.problem import XpcsProblem
+from wilks.xpcs.projection import AngleSums, normal_matrix, project, solve_semidefinite
+from wilks.xpcs.quality import Findings, verdict
+from wilks.xpcs.result import XpcsFit
+from wilks.xpcs.sums import CoarseSums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from wilks.core.space import Space
+    from wilks.xpcs.course import Ended
+    from wilks.xpcs.data import TwoTimeData
+    from wilks.xpcs.identifiability import Identifiability
+    from wilks.xpcs.preparation import Prepared, Question
+    from wilks.xpcs.quality import XpcsQuality
+
+_SURE = 100.0
+"""Rise of chi-squared on the subset without flow that needs no confirmation by all data."""
+_SAME_FIT, _ELSEWHERE = 2.0, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Optimum:
+    """The best point, with the matrices that its errors follow from.
+
+    Attributes
+    ----------
+    coefficients, held
+        Of the scaling, and which of them are at a bound.
+    normal, meat
+        Matrices over (coefficients, physical parameters, residual); `meat` is None where it equals `normal`.
+    chi_squared, log_likelihood
+        Weights and penalty are part of the second only.
+    """
+
+    values: dict[str, float]
+    coefficients: NDArray[np.float64]
+    held: NDArray[np.int8]
+    contrast: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    normal: NDArray[np.float64]
+    meat: NDArray[np.float64] | None
+    chi_squared: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Assessed:
+    """What follows from the matrices at the best point; the default is what is known without any."""
+
+    names: tuple[str, ...]
+    covariance: NDArray[np.float64]
+    contrast_errors: NDArray[np.float64]
+    offset_errors: NDArray[np.float64]
+    information: NDArray[np.float64]
+    best: dict[str, float] = field(default_factory=dict)
+    at_bounds: dict[str, str] = field(default_factory=dict)
+    flat: tuple[tuple[str, ...], ...] = ()
+    condition: float = math.nan
+    inner: tuple[dict[str, float], dict[str, float], dict[str, float]] = ({}, {}, {})
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Standard errors by name."""
+        return dict(zip(self.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+    def without(self, verdicts: Mapping[str, Identifiability]) -> _Assessed:
+        """Infinite variances for what the data do not determine: the curvature at one point does not tell them."""
+        covariance = self.covariance.copy()
+        for i, name in enumerate(self.names):
+            if not verdicts.get(name, True) and not np.isnan(covariance[i, i]):
+                covariance[i, i] = np.inf
+        return replace(self, covariance=covariance)
+
+
+def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: Ended) -> XpcsFit:
+    """Return the result of a fit, however it ended."""
+    space, sums = question.space, prepared.sums
+    optimum = None if ended.values is None else _optimum(ended)
+    found = _assess(question, prepared, optimum)
+    nowhere = np.full(len(prepared.used), np.nan)
+    contrast, offset = (nowhere, nowhere) if optimum is None else (optimum.contrast, optimum.offset)
+    n_used = int(sums.n_used.sum())
+    found, identifiable, quality = _judged(question, prepared, ended, optimum, found)
+    context = ended.context
+    context.stats.update(n_pairs=n_used, kernel=prepared.kernel.name, n_basins=len(ended.basins))
+
+    def every(used: NDArray[np.float64]) -> NDArray[np.float64]:
+        full = np.full(data.n_phi, np.nan)
+        full[prepared.used] = used
+        return full
+
+    return XpcsFit(
+        space=space,
+        status=ended.status,
+        best={**space.constants, **found.best},
+        log_likelihood=-math.inf if optimum is None else optimum.log_likelihood,
+        n_evaluations=context.n_evaluations,
+        stats=context.stats,
+        provenance=context.provenance(),
+        log=context.log,
+        mode=question.mode,
+        convention=question.convention,
+        scaling=question.scaling,
+        scaling_reason=prepared.block.reason,
+        t=data.t,
+        phi=data.phi,
+        q=data.q,
+        gap=data.gap,
+        dt=data.dt,
+        names=found.names,
+        standard_errors=found.errors,
+        covariance=found.covariance,
+        contrast=every(contrast),
+        contrast_errors=every(found.contrast_errors),
+        offset=every(offset),
+        offset_errors=every(found.offset_errors),
+        chi_squared=math.nan if optimum is None else optimum.chi_squared,
+        dof=_dof(prepared, found),
+        n_used=n_used,
+        n_masked=sum(prepared.report.n_masked),
+        sigma=every(sums.sigma),
+        noise=prepared.report.sigma_source,
+        at_bounds=found.at_bounds,
+        identifiable=identifiable,
+        quality=quality,
+        strategy=prepared.strategy,
+        basins=ended.basins,
+        information=found.information,
+        diagnostics=_diagnostics(found, prepared, every),
+        data=data,
+    )
+
+
+def _judged(
+    question: Question, prepared: Prepared, ended: Ended, optimum: _Optimum | None, found: _Assessed
+) -> tuple[_Assessed, dict[str, Identifiability], XpcsQuality]:
+    """Verdicts on the parameters and on the fit, and the errors that are left."""
+    space = question.space
+    chi_squared = math.nan if optimum is None else optimum.chi_squared
+    evidence = Evidence(
+        found.best,
+        found.errors,
+        found.at_bounds,
+        found.flat,
+        math.nan if optimum is None else _contrast_gain(ended.problem, optimum),
+        math.nan if optimum is None else _shear_gain(ended.problem, prepared, optimum),
+        len(prepared.used),
+    )
+    identifiable = judge(space, evidence)
+    found = found.without(identifiable)
+    dof = _dof(prepared, found)
+    quality = verdict(
+        Findings(
+            ended.status.outcome is Outcome.CONVERGED,
+            None if ended.robust is not None else chi_squared / dof if dof > 0 else math.nan,
+            identifiable,
+            found.at_bounds,
+            found.condition,
+            found.best,
+            {name: found.errors[name] for name in space.free},
+            len(ended.basins),
+            _degenerate(ended, space, found.errors),
+            _remarks(prepared, found.best),
+        )
+    )
+    return found, identifiable, quality
+
+
+def _dof(prepared: Prepared, found: _Assessed) -> int:
+    """Pixels minus parameters that are free to follow them."""
+    return int(prepared.sums.n_used.sum()) - int(np.isfinite(np.diag(found.covariance)).sum())
+
+
+def _assess(question: Question, prepared: Prepared, optimum: _Optimum | None) -> _Assessed:
+    """Covariances, active bounds and flat directions at the best point."""
+    space, block = question.space, prepared.block
+    names, physical = (*space.free, *block.names), PHYSICAL_NAMES[question.mode]
+    n, n_angles, m = len(block.names), len(prepared.used), space.dimension
+    unknown = np.full(n_angles, np.nan)
+    if optimum is None:
+        return _Assessed(names, np.full((len(names),) * 2, np.nan), unknown, unknown, np.full((m, m), np.nan))
+    free = np.array([n + physical.index(name) for name in space.free])
+    information = _information(optimum, free)
+    values = {name: optimum.values[name] for name in space.free}
+    theta = space.to_theta(values)
+    slopes = space.slope(theta)
+    bounded = active_bounds(space.to_unit(theta), -optimum.normal[free, -1] * slopes)
+    sides = dict(zip(names, [*bounded.tolist(), *optimum.held.tolist()], strict=True))
+    at_bounds = {name: "lower" if side < 0 else "upper" for name, side in sides.items() if side}
+    whole = (*block.names, *physical)
+    held = np.array([name in at_bounds or name in space.constants for name in whole])
+    boxes = np.zeros(len(whole))
+    boxes[free] = loose(information, slopes, bounded != 0)
+    found, covariance = _spread(optimum, held, boxes)
+    groups = (*found.flat, *((i,) for i in np.flatnonzero(boxes).tolist()))
+    order = [whole.index(name) for name in names]
+    padding = ((0, 0), (0, len(physical)))
+    return _Assessed(
+        names,
+        covariance[np.ix_(order, order)],
+        _scaled_errors(np.pad(block.to_contrast, padding), covariance),
+        _scaled_errors(np.pad(block.to_offset, padding), covariance),
+        information,
+        optimum.values | dict(zip(block.names, optimum.coefficients.tolist(), strict=True)),
+        at_bounds,
+        tuple(tuple(whole[i] for i in group) for group in groups),
+        found.condition,
+        physical_diagnostics(values, np.diag(optimum.normal)[free], information, optimum.normal[free, -1]),
+    )
+
+
+def _diagnostics(
+    found: _Assessed, prepared: Prepared, every: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Diagnostics:
+    report = prepared.report
+    return Diagnostics(
+        *found.inner,
+        every(prepared.quantiles[0]),
+        every(prepared.quantiles[1]),
+        np.array([report.n_pairs - masked for masked in report.n_masked]),
+    )
+
+
+def _optimum(ended: Ended) -> _Optimum | None:
+    """The matrices at the best point."""
+    problem, values = ended.problem, ended.values
+    assert values is not None  # noqa: S101 - the caller has checked
+    block, weights = problem.block, problem.angle_weights
+    plain = {name: float(values[name]) for name in PHYSICAL_NAMES[problem.mode]}
+    if ended.robust is not None:
+        value, normal, meat = ended.robust.sums_at(values)
+        normal[:-1, :-1] = ended.robust.curvature_at(values)
+        c = np.array([values[name] for name in block.names])
+        held = np.where(c <= block.lower, -1, np.where(c >= block.upper, 1, 0)).astype(np.int8)
+        contrast, offset = block.scaled(c)
+        squares = _plain_squares(problem, plain, contrast, offset)
+        return _Optimum(plain, c, held, contrast, offset, normal, meat, squares, value)
+    found = problem.projection(plain)
+    if found is None:
+        return None
+    meat_matrix, chi_squared = None, found.chi_squared
+    if (weights != 1.0).any():
+        sums = problem.sums_at(plain)
+        assert sums is not None  # noqa: S101 - finite, as the projection is
+        squared = AngleSums(sums.products * weights[:, None, None], sums.centres)
+        meat_matrix = normal_matrix(squared, block, found.contrast, found.offset)
+        chi_squared = _plain_squares(problem, plain, found.contrast, found.offset)
+    return _Optimum(
+        plain,
+        found.coefficients,
+        found.held,
+        found.contrast,
+        found.offset,
+        found.normal,
+        meat_matrix,
+        chi_squared,
+        found.log_likelihood,
+    )
+
+
+def _plain_squares(
+    problem: XpcsProblem, values: dict[str, float], contrast: NDArray[np.float64], offset: NDArray[np.float64]
+) -> float:
+    """Sum of squared residuals over sigma: no weights of angles, no loss, no penalty."""
+    sums = problem.sums_at(values, derivatives=False)
+    assert sums is not None  # noqa: S101 - finite, as the optimum is
+    unweighted = AngleSums(sums.products / problem.angle_weights[:, None, None], sums.centres)
+    return float(normal_matrix(unweighted, problem.block, contrast, offset)[-1, -1])
+
+
+def _information(optimum: _Optimum, free: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Matrix over some physical parameters with the coefficients of the scaling projected out."""
+    c = np.flatnonzero(optimum.held == 0)
+    cross = optimum.normal[np.ix_(c, free)]
+    inner, _ = solve_semidefinite(optimum.normal[np.ix_(c, c)], cross)
+    return np.asarray(optimum.normal[np.ix_(free, free)] - cross.T @ inner)
+
+
+def _spread(
+    optimum: _Optimum, held: NDArray[np.bool_], boxes: NDArray[np.float64]
+) -> tuple[Spread, NDArray[np.float64]]:
+    """Covariance by the data alone, and with infinite variances for parameters that only their boxes hold."""
+    normal, meat = optimum.normal[:-1, :-1], None if optimum.meat is None else optimum.meat[:-1, :-1]
+    found = spread(normal, held, meat)
+    if not boxes.any():
+        return found, found.covariance
+    added = np.diag(boxes)
+    covariance = spread(normal + added, held, None if meat is None else meat + added).covariance
+    diagonal = np.where(np.isinf(np.diag(found.covariance)) | (boxes > 0), np.inf, np.diag(covariance))
+    np.fill_diagonal(covariance, diagonal)
+    return found, covariance
+
+
+def _scaled_errors(matrix: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard errors of linear combinations; held parameters do not vary."""
+    fixed = np.isnan(np.diag(covariance))
+    infinite = np.isinf(np.diag(covariance))
+    known = np.where(fixed[:, None] | fixed | infinite[:, None] | infinite, 0.0, covariance)
+    variances = np.einsum("ki,ij,kj->k", matrix, known, matrix)
+    only_fixed = (matrix[:, ~fixed] == 0).all(axis=1)
+    open_ended = (matrix[:, infinite] != 0).any(axis=1)
+    return np.asarray(np.where(open_ended, np.inf, np.where(only_fixed, np.nan, np.sqrt(np.maximum(variances, 0.0)))))
+
+
+def _contrast_gain(problem: XpcsProblem, optimum: _Optimum) -> float:
+    """How much lower chi-squared is than that of a constant for each angle, in units of what noise alone may do."""
+    if not problem.block.names:
+        return math.nan
+    sums = problem.sums_at(optimum.values, derivatives=False)
+    assert sums is not None  # noqa: S101 - finite, as the optimum is
+    unweighted = AngleSums(sums.products / problem.angle_weights[:, None, None], sums.centres)
+    one, cross, squares = (unweighted.products[:, i, j] for i, j in ((0, 0), (0, -1), (-1, -1)))
+    left = project(unweighted, problem.block).chi_squared
+    noise = max(left / problem.n_data(optimum.values), 1.0)  # more than 1 if sigma is not right
+    return (float((squares - cross**2 / one).sum()) - left) / noise
+
+
+def _shear_gain(problem: XpcsProblem, prepared: Prepared, optimum: _Optimum) -> float:
+    """How much chi-squared rises when the flow is taken away, the rest of the physics left as it is."""
+    if problem.mode == "static":
+        return math.nan
+    still = optimum.values | {"gamma_dot_0": 0.0, "gamma_dot_offset": 0.0}
+    coarse = XpcsProblem(
+        problem.space, CoarseSums(prepared.coarse), problem.geometry, problem.mode, problem.block, problem.angle_weights
+    )
+    gain = 2.0 * (coarse.log_likelihood(optimum.values) - coarse.log_likelihood(still))
+    if gain > _SURE:
+        return gain
+    return 2.0 * (problem.log_likelihood(optimum.values) - problem.log_likelihood(still))
+
+
+def _degenerate(ended: Ended, space: Space, errors: dict[str, float]) -> bool:
+    """Does another optimum, apart by more than its errors, fit about as well?"""
+    if len(ended.basins) < 2 or ended.values is None:
+        return False
+    first = ended.basins[0]
+    return any(
+        first.log_likelihood - other.log_likelihood < _SAME_FIT
+        and any(
+            abs(float(other.values[name]) - float(first.values[name])) > _ELSEWHERE * errors[name]  # type: ignore[arg-type]
+            for name in space.free
+            if math.isfinite(errors[name])
+        )
+        for other in ended.basins[1:]
+    )
+
+
+def _remarks(prepared: Prepared, best: dict[str, float]) -> tuple[str, ...]:
+    remarks = [f"{remark[0].upper()}{remark[1:]}." for remark in prepared.report.remarks()]
+    if best:
+        t = prepared.geometry.t
+        negative = negative_transport(best, t, prepared.geometry.dt)
+        if len(negative):
+            remarks.append(
+                f"The transport coefficient is negative at {len(negative)} of {len(t)} times, "
+                f"from {negative[0]:.4g} s to {negative[-1]:.4g} s: no diffusion does that."
+            )
+    return tuple(remarks)

@@ -1,0 +1,159 @@
+"""Fit two-time correlations: the verb of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wilks.core.errors import FitFailedError, InvalidConfigurationError, InvalidDataError
+from wilks.core.random import resolve_seed
+from wilks.core.result import Result
+from wilks.verbs.context import Common
+from wilks.xpcs.conclusion import conclude
+from wilks.xpcs.convention import Convention
+from wilks.xpcs.course import Course
+from wilks.xpcs.data import TwoTimeData
+from wilks.xpcs.options import FitOptions, ShearWeights
+from wilks.xpcs.parameters import ALIASES, check_mode, physical_space
+from wilks.xpcs.preparation import Question, prepare
+from wilks.xpcs.scaling import as_scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wilks.core.parameter import Real, Value
+    from wilks.core.space import Space
+    from wilks.loop.drive import Callback
+    from wilks.loop.stopping import StoppingRule
+    from wilks.store.log import EvaluationLog
+    from wilks.xpcs.result import XpcsFit
+    from wilks.xpcs.scaling import Scaling
+
+    Start = Result | Mapping[str, Value] | Sequence[Mapping[str, Value]] | None
+
+
+def fit(
+    data: TwoTimeData,
+    mode: str = "laminar_flow",
+    *,
+    scaling: str | Scaling = "individual",
+    parameters: Mapping[str, Real | float] | None = None,
+    convention: Convention | None = None,
+    options: FitOptions | None = None,
+    start: Start = None,
+    executor: object = None,
+    log: EvaluationLog | None = None,
+    seed: int | None = None,
+    stop: StoppingRule | Sequence[StoppingRule] | None = None,
+    callbacks: Sequence[Callback] | None = None,
+    throw: bool = False,
+) -> XpcsFit:
+    r"""Fit diffusion and flow to two-time correlations of many angles, exactly and without a start.
+
+    The model is :math:`c_2 = \mathrm{offset}_k + \mathrm{contrast}_k f_k(t_1, t_2)`; see `wilks.xpcs.Convention`.
+    Contrasts and offsets follow from the physical parameters in closed form (variable projection), so the fit is one in
+    3 or 7 parameters however many angles there are. It screens a design of parameter sets on a coarse subset of the
+    data, refines the best on a larger subset, and ends with Levenberg-Marquardt on every pair of times, each once.
+
+    Parameters
+    ----------
+    data
+        The correlations.
+    mode
+        ``"static"`` (D0, alpha, D_offset) or ``"laminar_flow"`` (these and gamma_dot_0, beta, gamma_dot_offset, phi0).
+    scaling
+        ``"individual"`` (a contrast and an offset for every angle), ``"averaged"``, ``"constant"`` (fixed at what
+        quantiles of the data say), ``"auto"``, or a `Scaling`.
+    parameters
+        Name -> ``wilks.Real(lower, upper, ...)``, another box than the default, or a number that fixes the parameter;
+        ``contrast`` and ``offset`` take boxes too.
+    convention
+        Factors of the model; the physical ones by default, ``Convention.homodyne()`` for those of that package.
+    options
+        `FitOptions`: loss, weights, number of starts, method, memory limit, regularisation.
+    start
+        Where to start besides: an earlier result, a dictionary of values, or a list of these.
+    executor
+        Where the subset is searched; the passes over all data use threads of this process.
+    log
+        Where the evaluations on all data are kept; with a file an interrupted fit goes on when it is called again
+        with the same seed.
+    seed, stop, callbacks, throw
+        As for `wilks.fit`.
+
+    Returns
+    -------
+    XpcsFit
+        Values, standard errors, contrast and offset of every angle, what is identifiable, and a verdict.
+
+    Raises
+    ------
+    InvalidDataError, InvalidConfigurationError
+        If the data or an argument cannot be used.
+    FitFailedError
+        With ``throw=True``, if the fit did not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wilks import xpcs
+    >>> truth = {"D0": 2e4, "alpha": -0.5, "D_offset": 100.0}
+    >>> geometry = xpcs.Geometry(t=0.1 * np.arange(60), dt=0.1, q=0.0054, gap=None, phi=[0.0, 90.0])
+    >>> data = xpcs.simulate(truth, geometry, mode="static", sigma=0.01, seed=1)
+    >>> result = xpcs.fit(data, "static", seed=1, callbacks=())
+    >>> result.status.success, abs(result.values["D0"] - 2e4) < 4 * result.standard_errors["D0"]
+    (True, True)
+    """
+    question = check_question(data, mode, scaling, parameters, convention, options)
+    common = Common(executor, None, resolve_seed(seed), stop, callbacks)
+    prepared = prepare(data, question)
+    ended = Course(question, prepared, common, _given(question.space, start)).run(log)
+    result = conclude(data, question, prepared, ended)
+    if throw and not result.status.success:
+        raise FitFailedError(result)
+    return result
+
+
+def check_question(
+    data: TwoTimeData,
+    mode: str,
+    scaling: str | Scaling,
+    parameters: Mapping[str, Real | float] | None,
+    convention: Convention | None,
+    options: FitOptions | None,
+) -> Question:
+    """Check the arguments that say what to fit."""
+    if not isinstance(data, TwoTimeData):
+        raise InvalidDataError(f"xpcs.fit: expected wilks.xpcs.TwoTimeData first, got {type(data).__name__}")
+    for name, value, kind in (("convention", convention, Convention), ("options", options, FitOptions)):
+        if value is not None and not isinstance(value, kind):
+            raise InvalidConfigurationError(f"{name}: expected wilks.xpcs.{kind.__name__}(...), got {value!r}")
+    chosen, known_mode = options or FitOptions(), check_mode(mode)
+    space, boxes = physical_space(known_mode, parameters)
+    if isinstance(chosen.weights, ShearWeights) and known_mode == "static":
+        raise InvalidConfigurationError("FitOptions: weights: ShearWeights need mode='laminar_flow'")
+    if isinstance(chosen.weights, tuple) and len(chosen.weights) != data.n_phi:
+        raise InvalidConfigurationError(
+            f"FitOptions: weights: expected one for each of the {data.n_phi} angles, got {len(chosen.weights)}"
+        )
+    return Question(known_mode, space, boxes, as_scaling(scaling), convention or Convention(), chosen)
+
+
+def _given(space: Space, start: Start) -> list[dict[str, float]]:
+    """Starts of the caller as dictionaries of all free physical parameters; those outside their box are an error."""
+    several = start is None or isinstance(start, (list, tuple))
+    items: list[Any] = list(start or ()) if several else [start]  # type: ignore[arg-type]  # checked below
+    found = []
+    for item in items:
+        values = item.best if isinstance(item, Result) else item
+        if not isinstance(values, Mapping):
+            raise InvalidConfigurationError(
+                f"start: expected a result, a dictionary of values or a list of these, got {values!r}"
+            )
+        named = {ALIASES.get(name, name): value for name, value in values.items()}
+        missing = [name for name in space.free if name not in named]
+        if missing:
+            raise InvalidConfigurationError(f"start: {', '.join(missing)} is missing in {values!r}")
+        theta = space.to_theta({name: named[name] for name in space.free})
+        found.append(dict(zip(space.free, theta.tolist(), strict=True)))
+    return found

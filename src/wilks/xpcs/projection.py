@@ -1,0 +1,243 @@
+r"""Variable projection: contrast and offset optimised out of chi-squared, in closed form.
+
+For angle k, one pass over the data leaves the matrix :math:`S_k` of weighted sums of products of the columns
+:math:`[1, f, \partial f / \partial\theta, y]`, divided by :math:`\sigma_k^2`, where y is c2 minus its centre. The
+residual and its derivatives are combinations of these columns,
+
+.. math:: r = y - (o_k - \mathrm{centre}_k) - b_k f, \quad
+          \partial r / \partial\theta = -b_k \, \partial f / \partial\theta, \quad
+          \partial r / \partial b_k = -f, \quad \partial r / \partial o_k = -1                                       (1)
+
+so every sum of products of (derivatives, residual) follows from the :math:`S_k` without the data. With
+:math:`(b, o)` linear in coefficients c (`wilks.xpcs.scaling`), chi-squared is quadratic in c; its minimum within the
+bounds is
+
+.. math:: A c = d, \quad A = \sum_k P_k^T S_k P_k + P                                                              (2)
+
+with an active set where a bound is reached. What is left depends on the physical parameters alone. Its gradient is
+that of chi-squared at fixed c, since chi-squared is stationary in the free c, and its Gauss-Newton matrix is the Schur
+complement
+
+.. math:: H = N_{\theta\theta} - N_{\theta c} A^{-1} N_{c\theta}                                                    (3)
+
+(Golub and Pereyra 1973, with Kaufman's simplification, 1975). The covariance of all parameters is the inverse of the
+whole matrix N, by the same elimination:
+
+.. math:: C_{\theta\theta} = H^{-1}, \quad C_{c\theta} = -A^{-1} N_{c\theta} C_{\theta\theta}, \quad
+          C_{cc} = A^{-1} + A^{-1} N_{c\theta} C_{\theta\theta} N_{\theta c} A^{-1}                                 (4)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wilks.solvers.box_step import box_step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wilks.xpcs.curves import Curves
+    from wilks.xpcs.scaling import LinearBlock
+
+_RANK = 1e-12
+ONE, F = 0, 1
+
+
+@dataclass(frozen=True)
+class AngleSums:
+    """Sums of products for every angle, with what is needed to combine them.
+
+    Attributes
+    ----------
+    products
+        Matrices S_k over [1, f, derivatives..., y], shape (n_angles, m + 3, m + 3).
+    centres
+        What was subtracted from c2, shape (n_angles,).
+    """
+
+    products: NDArray[np.float64]
+    centres: NDArray[np.float64]
+
+    @property
+    def n_derivatives(self) -> int:
+        """Number m of physical derivatives; 0 for sums without."""
+        return int(self.products.shape[1]) - 3
+
+
+def physical_sums(
+    grams: NDArray[np.float64],
+    curves: Curves,
+    values: dict[str, float],
+    centres: NDArray[np.float64],
+    inverse_variance: NDArray[np.float64],
+) -> AngleSums:
+    """Sums over the columns of the kernels -> sums over the derivatives with respect to the physical parameters.
+
+    The kernels use the differences of the slopes of decay and strain; equation (2) of `wilks.xpcs.curves` makes
+    derivatives of them. That of phi0 is a combination of two others, since the strain is linear in the two rates.
+
+    Parameters
+    ----------
+    grams
+        From `wilks.xpcs.gram`, shape (n_angles, K, K).
+    curves
+        At the same parameters.
+    values
+        Physical parameters by name.
+    centres, inverse_variance
+        Shape (n_angles,).
+    """
+    scale = inverse_variance[:, None, None]
+    n, k = grams.shape[:2]
+    if k == 3:  # [1, f, y]
+        return AngleSums(grams * scale, centres)
+    m = 7 if curves.has_flow else 3
+    turn = np.zeros((n, k, m + 3))
+    turn[:, ONE, ONE] = turn[:, F, F] = turn[:, -1, -1] = 1.0
+    turn[:, 2:5, 2:5] = -np.eye(3)
+    if curves.has_flow:
+        turn[:, 5:8, 5:8] = curves.phases[:, None, None] * np.eye(3)
+        turn[:, 5, 8] = curves.phase_slopes * values["gamma_dot_0"]
+        turn[:, 7, 8] = curves.phase_slopes * values["gamma_dot_offset"]
+    return AngleSums(np.swapaxes(turn, 1, 2) @ grams @ turn * scale, centres)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Chi-squared with the coefficients at their best.
+
+    Attributes
+    ----------
+    coefficients
+        c, shape (n,).
+    held
+        Coefficients at a bound: -1 lower, 1 upper, 0 free; shape (n,).
+    undetermined
+        Does the data leave a combination of the coefficients open?
+    contrast, offset
+        Shape (n_angles,).
+    chi_squared, penalty
+        Sum of squared residuals, and the added term.
+    normal
+        Matrix N over (coefficients, physical parameters, residual), shape (n + m + 1, n + m + 1).
+    """
+
+    coefficients: NDArray[np.float64]
+    held: NDArray[np.int8]
+    undetermined: bool
+    contrast: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    chi_squared: float
+    penalty: float
+    normal: NDArray[np.float64]
+
+    @property
+    def log_likelihood(self) -> float:
+        """Minus half of chi-squared and penalty."""
+        return -0.5 * (self.chi_squared + self.penalty)
+
+    def rows(self) -> NDArray[np.float64]:
+        """Rows (residual | derivatives) with the projected sums of squares and products, shape (m + 1, m + 1)."""
+        n = len(self.coefficients)
+        free = np.flatnonzero(self.held == 0)
+        rest = np.arange(n, len(self.normal))
+        cross = self.normal[np.ix_(free, rest)]
+        block = self.normal[np.ix_(free, free)]
+        schur = self.normal[np.ix_(rest, rest)] - cross.T @ solve_semidefinite(block, cross)[0]  # (3)
+        schur[-1, -1] = self.chi_squared + self.penalty  # free coefficients are at their best: nothing to take away
+        return square_root(schur)[:, [-1, *range(len(rest) - 1)]]
+
+
+def project(sums: AngleSums, block: LinearBlock) -> Projection:
+    """Minimise chi-squared over the coefficients, and put the sums of products together."""
+    n = len(block.names)
+    maps = np.stack([block.to_offset, block.to_contrast], axis=1)  # (n_angles, 2, n): c -> (o_k, b_k)
+    linear = sums.products[:, :2, :2]
+    known = np.stack([block.offset - sums.centres, block.contrast], axis=1)
+    seen = sums.products[:, :2, -1] - np.einsum("kij,kj->ki", linear, known)
+    c, held, undetermined = np.empty(0), np.empty(0, dtype=np.int8), False
+    if n:
+        a = np.einsum("kin,kij,kjm->nm", maps, linear, maps, optimize=True) + block.penalty
+        d = np.einsum("kin,ki->n", maps, seen)
+        move, undetermined = solve_semidefinite(a, d - a @ block.start)  # (2)
+        c = block.start + move
+        held = np.zeros(n, dtype=np.int8)
+        if (c < block.lower).any() or (c > block.upper).any():
+            inside = np.clip(c, block.lower, block.upper)
+            step, _ = box_step(d - a @ inside, a, block.lower - inside, block.upper - inside)
+            c = np.clip(inside + step, block.lower, block.upper)
+            held = np.where(c <= block.lower, -1, np.where(c >= block.upper, 1, 0)).astype(np.int8)
+    contrast, offset = block.scaled(c)
+    normal = normal_matrix(sums, block, contrast, offset)
+    chi_squared, pull = float(normal[-1, -1]), block.penalty @ c
+    normal[:n, -1] += pull
+    normal[-1, :n] += pull
+    penalty = float(c @ pull)
+    normal[-1, -1] += penalty
+    return Projection(c, held, undetermined, contrast, offset, chi_squared, penalty, normal)
+
+
+def normal_matrix(
+    sums: AngleSums, block: LinearBlock, contrast: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sums of products of (derivatives by coefficients, by physical parameters, residual), by equation (1)."""
+    n_angles, n = block.to_contrast.shape
+    m, k = sums.n_derivatives, sums.products.shape[1]
+    turn = np.zeros((n_angles, k, n + m + 1))
+    turn[:, ONE, :n] = -block.to_offset
+    turn[:, F, :n] = -block.to_contrast
+    turn[:, 2 : 2 + m, n : n + m] = -contrast[:, None, None] * np.eye(m)
+    turn[:, ONE, -1] = -(offset - sums.centres)
+    turn[:, F, -1] = -contrast
+    turn[:, -1, -1] = 1.0
+    halfway = (sums.products @ turn).reshape(n_angles * k, -1)
+    normal = turn.reshape(n_angles * k, -1).T @ halfway
+    normal[:n, :n] += block.penalty
+    return np.asarray(0.5 * (normal + normal.T))
+
+
+def solve_semidefinite(a: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """Solve a x = right for a positive semidefinite matrix; the shortest x (in scaled units) where it is singular.
+
+    The second value says whether it is.
+
+    Examples
+    --------
+    >>> solve_semidefinite(np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([2.0, 2.0]))
+    (array([1., 1.]), True)
+    """
+    if not len(a):
+        return np.zeros_like(right), False
+    size = np.sqrt(np.diag(a))
+    size = np.where(size > 0, size, 1.0)
+    scaled = a / np.outer(size, size)
+    target = (right.T / size).T
+    try:
+        lower = np.linalg.cholesky(scaled)
+        if np.diag(lower).min() ** 2 > _RANK:
+            found = np.linalg.solve(scaled, target)
+            return (found.T / size).T, False
+    except np.linalg.LinAlgError:
+        pass  # singular: below
+    values, vectors = np.linalg.eigh(scaled)
+    good = values > _RANK * max(values[-1], 1e-300)
+    found = (vectors[:, good] / values[good]) @ (vectors[:, good].T @ target)
+    return (found.T / size).T, True
+
+
+def square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows R with R'R = matrix, for a positive semidefinite matrix, negative rounding left out.
+
+    Examples
+    --------
+    >>> rows = square_root(np.array([[4.0, 2.0], [2.0, 1.0]]))
+    >>> np.allclose(rows.T @ rows, [[4.0, 2.0], [2.0, 1.0]])
+    True
+    """
+    size = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * size)

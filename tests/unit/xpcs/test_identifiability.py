@@ -1,0 +1,144 @@
+"""The rules that say which parameters are determined, one by one and on data that break them."""
+
+import math
+
+import numpy as np
+import pytest
+
+import wilks
+from wilks import xpcs
+from wilks.xpcs.identifiability import Evidence, judge
+
+SPACE = wilks.Space(
+    D0=wilks.Real(1e2, 1e4, scale="log"),
+    alpha=wilks.Real(-2, 2),
+    gamma_dot_0=wilks.Real(0, 1),
+    phi0=wilks.Real(-10, 10),
+)
+
+
+def of(**changes):
+    usual = {
+        "values": {"D0": 1e3, "alpha": 0.5, "gamma_dot_0": 0.1, "phi0": 1.0},
+        "errors": {"D0": 10.0, "alpha": 0.1, "gamma_dot_0": 0.01, "phi0": 0.1},
+        "at_bounds": {},
+        "flat": (),
+        "contrast_gain": 1e4,
+        "shear_gain": 1e3,
+        "n_angles": 4,
+    }
+    return judge(SPACE, Evidence(**(usual | changes)))
+
+
+def errors(**changed):
+    return {"D0": 10.0, "alpha": 0.1, "gamma_dot_0": 0.01, "phi0": 0.1} | changed
+
+
+def undetermined(found):
+    return {name for name, each in found.items() if not each}
+
+
+def test_all_is_well():
+    found = of()
+    assert undetermined(found) == set()
+    assert list(found) == list(SPACE.free)
+    assert all(each.ok and not each.reason for each in found.values())
+
+
+def test_no_contrast():
+    chance = 8 + 3 * math.sqrt(16)  # of four contrasts and four parameters
+    found = of(contrast_gain=chance - 0.01)
+    assert undetermined(found) == set(SPACE.free)
+    assert "do not differ from a constant: chi-squared is only 20 lower" in found["D0"].reason
+    assert undetermined(of(contrast_gain=chance + 0.01)) == set()
+    assert "only 0 lower" in of(contrast_gain=-3.0)["D0"].reason
+    assert undetermined(of(contrast_gain=math.nan)) == set()  # contrasts were given
+
+
+def test_no_shear():
+    found = of(shear_gain=8.9)
+    assert undetermined(found) == {"gamma_dot_0", "phi0"}
+    assert found["phi0"].reason == "no shear is seen: without it chi-squared rises by 8.9 only"
+    assert undetermined(of(shear_gain=9.1)) == undetermined(of(shear_gain=math.nan)) == set()
+    assert "one angle alone" in of(shear_gain=1.0, n_angles=1)["gamma_dot_0"].reason
+
+
+def test_bounds():
+    found = of(at_bounds={"alpha": "upper"}, values={"alpha": 2.0, "D0": 1e3})
+    assert undetermined(found) == {"alpha"}
+    assert found["alpha"].reason.startswith("at its upper bound, 2:")
+
+
+def test_flat_directions():
+    found = of(flat=(("D0", "contrast_0"), ("phi0",)), errors=errors(D0=math.inf, phi0=math.inf))
+    assert undetermined(found) == {"D0", "phi0"}
+    assert found["D0"].reason == "only a combination with contrast_0 is determined"
+    assert found["phi0"].reason == "chi-squared does not depend on it within its box"
+    one = of(flat=(("gamma_dot_0", "alpha", "phi0"),), n_angles=1)
+    assert one["phi0"].reason == "only a combination with gamma_dot_0 and alpha is determined (there is only one angle)"
+    assert "one angle" not in one["alpha"].reason
+
+
+@pytest.mark.parametrize("error", [math.nan, math.inf])
+def test_no_finite_error(error):
+    assert undetermined(of(errors=errors(alpha=error))) == {"alpha"}
+
+
+def test_errors_as_wide_as_the_box():
+    assert undetermined(of(errors=errors(alpha=0.99))) == set()  # the box is 4 wide
+    wide = of(errors=errors(alpha=1.01))
+    assert wide["alpha"].reason == "its standard error 1 covers 25 % of its box"
+    decades = math.log(1e4 / 1e2)  # on a log scale the error counts relative to the value
+    assert undetermined(of(errors=errors(D0=1e3 * 0.249 * decades))) == set()
+    assert undetermined(of(errors=errors(D0=1e3 * 0.251 * decades))) == {"D0"}
+
+
+# On data.
+
+FLOW = {
+    "D0": 2e4, "alpha": -0.4, "D_offset": 0.0,
+    "gamma_dot_0": 6e-4, "beta": 0.3, "gamma_dot_offset": 0.0, "phi0": 4.0,
+}  # fmt: skip
+PHI = np.array([80.0, -15.0, 30.0, 5.0])
+QUICK = xpcs.FitOptions(n_starts=60, n_refined=2)
+LOCAL = xpcs.FitOptions(method="local", max_iterations=20)
+
+
+def measured(values=FLOW, n_angles=4, n_t=24, contrast=0.3):
+    place = xpcs.Geometry(0.1 * np.arange(n_t), 0.1, 0.0054, 2e6, PHI[:n_angles])
+    return xpcs.simulate(values, place, contrast=contrast, sigma=0.005, seed=3)
+
+
+def verdicts(data, options=QUICK, **keywords):
+    result = xpcs.fit(data, seed=2, callbacks=(), options=options, **keywords)
+    return {name: each.reason for name, each in result.identifiable.items() if not each}, result
+
+
+def test_one_angle_cannot_tell_the_rate_from_its_direction():
+    reasons, result = verdicts(measured(n_angles=1), parameters={"D_offset": 0.0, "gamma_dot_offset": 0.0})
+    assert "only a combination with phi0" in reasons["gamma_dot_0"]
+    assert "only a combination with gamma_dot_0" in reasons["phi0"]
+    assert {"D0", "alpha", "beta"}.isdisjoint(reasons)
+    assert math.isinf(result.standard_errors["phi0"])
+    assert math.isfinite(result.standard_errors["beta"])
+
+
+def test_a_sample_at_rest_has_no_shear():
+    still = FLOW | {"gamma_dot_0": 0.0}
+    reasons, _ = verdicts(measured(still), parameters={"D_offset": 0.0, "gamma_dot_offset": 0.0, "beta": 0.0})
+    assert reasons["gamma_dot_0"].startswith("no shear is seen")
+    assert {"D0", "alpha"}.isdisjoint(reasons)
+
+
+@pytest.mark.parametrize("n_angles", [1, 4])
+def test_noise_about_a_constant_determines_nothing(n_angles):
+    reasons, result = verdicts(measured(n_angles=n_angles, n_t=16, contrast=0.0), LOCAL, start=FLOW)
+    assert set(reasons) == set(FLOW)
+    assert all("do not differ from a constant" in reason for reason in reasons.values())
+    assert result.quality.flag == "poor"
+
+
+def test_a_wrong_sigma_makes_no_signal_of_noise():
+    data = measured(n_t=16, contrast=0.0)
+    low = xpcs.TwoTimeData(data.c2, data.t, data.phi, data.q, data.gap, sigma=0.0005)
+    assert set(verdicts(low, LOCAL, start=FLOW)[0]) == set(FLOW)
