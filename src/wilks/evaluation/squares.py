@@ -1,8 +1,12 @@
 r"""Calls of least-squares problems: the log-likelihood, and rows (residual | Jacobian) for a solver.
 
-Residuals that come as one array are handed on as they are, and the solver applies the loss once it has their Jacobian.
+Of residuals that come with a Jacobian, only the triangular factor of the rows (J | r) is kept (`core.tsqr`): it says the
+same, and a few numbers travel from the workers instead of the data. With another loss than the linear one the rows are
+handed on as they are, since the errors of the fit are not in the factor (`solvers.robust`); so are residuals alone, and
+the solver applies the loss once it has their Jacobian.
+
 Residuals that come in chunks are gone through once: every chunk becomes rows (J | r), rescaled by the loss
-(`core.loss`), and of all rows only their triangular factor is kept (`core.tsqr`).
+(`core.loss`), and of all rows only the factor is kept.
 
 Without a Jacobian of the user, that of a chunk is taken by forward differences. The generators of the point and of one
 neighbour for every parameter run side by side, so that the data are read once and a single chunk of each is in
@@ -44,8 +48,9 @@ _STEP = 1e-7  # of the box, as in `solvers.jacobian`
 def squares(problem: LeastSquaresProblem, values: dict[str, Any], want: Want) -> Squares:
     """Log-likelihood, and rows (residual | Jacobian over the free parameters) when they are wanted.
 
-    The rows of a `ResidualProblem` in one piece are its residuals, without the Jacobian if it has none, and no loss is
-    applied to them. All other rows are compressed, and their products are those of the log-likelihood with its loss.
+    The rows of a `ResidualProblem` in one piece are its residuals alone if it has no Jacobian, and no loss is applied to
+    them. All other rows are compressed, and their products are those of the log-likelihood with its loss; but those of a
+    problem in one piece with a Jacobian and a loss that is not linear are neither.
 
     Raises
     ------
@@ -65,15 +70,20 @@ def squares(problem: LeastSquaresProblem, values: dict[str, Any], want: Want) ->
 
 
 def _whole(problem: ResidualProblem, values: dict[str, Any], want: Want) -> Squares:
-    residual = numbers_of(problem.residual({**values}), (None,), "residual")
+    differentiated = want != "value" and problem.jacobian is not None
+    residual = numbers_of(problem.residual({**values}), (None,), "residual", copy=want != "value")
     require_finite(residual, "residual")
     value = problem.loss.value(residual)
-    if want == "value":
-        return value, None
-    if problem.jacobian is None:
-        return value, residual[:, None]
+    if not differentiated:
+        return value, None if want == "value" else residual[:, None]
     jacobian = _over_free(problem, problem.jacobian(values), residual.size, "jacobian")
-    return value, np.column_stack([residual, jacobian])
+    if not problem.loss.is_linear:
+        return value, np.column_stack([residual, jacobian])
+    if not math.isfinite(value):
+        return value, None
+    factor = RowFactor(jacobian.shape[1] + 1)
+    factor.add(jacobian, residual[:, None])
+    return value, _residual_first(factor)
 
 
 def _over_free(problem: ResidualProblem, raw: Any, n: int, what: str) -> NDArray[np.float64]:  # noqa: ANN401 - user's answer
@@ -146,14 +156,18 @@ class _Compressed:
     def add(self, residual: NDArray[np.float64], jacobian: NDArray[np.float64]) -> None:
         self._value += self._loss.value(residual)
         residual, jacobian = rescaled(residual, jacobian, self._loss)
-        self._factor.add(np.column_stack([jacobian, residual]))  # in this order R begins with the triangle of J
+        self._factor.add(jacobian, residual[:, None])
 
     def squares(self) -> Squares:
         _require_data(self._factor.n_rows)
         if not math.isfinite(self._value):
             return self._value, None
-        rows = self._factor.rows()
-        return self._value, np.column_stack([rows[:, -1], rows[:, :-1]])
+        return self._value, _residual_first(self._factor)
+
+
+def _residual_first(factor: RowFactor) -> NDArray[np.float64]:
+    """Rows (residual | Jacobian) of the factor of (J | r), whose R begins with the triangle of J."""
+    return np.roll(factor.rows(), 1, axis=1)
 
 
 def _residuals(problem: ResidualProblem, values: Mapping[str, Any]) -> Iterator[NDArray[np.float64]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.core.errors import InvalidProblemError
+from wilks.core.errors import InvalidProblemError, StopRun
 from wilks.core.least_squares import ResidualProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome
@@ -52,10 +52,17 @@ def checked_linear(context: Context, given: NDArray[np.float64]) -> Status | Non
 
 
 def use_autodiff(context: Context, given: NDArray[np.float64]) -> None:
-    """Let JAX take the Jacobian of a residual that is one of its functions; what is done is recorded."""
+    """Let JAX take the Jacobian of a residual that is one of its functions; what is done is recorded.
+
+    A residual that asks to stop is not looked at any further: the run that follows calls it again, and ends as such a
+    run does.
+    """
     problem = context.problem
     theta = problem.space.from_unit(given[0] if len(given) else np.full(problem.space.dimension, 0.5))
-    found = jax_jacobian(problem, theta)
+    try:
+        found = jax_jacobian(problem, theta)
+    except StopRun:
+        return
     if found.jacobian is None:
         if found.reason.startswith(_ALMOST):
             context.steps.append(Step("Jacobian", f"by differences: {found.reason}"))

@@ -23,6 +23,7 @@ from wilks.solvers.global_ascent import GlobalThenLocal
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.coordinates import MapCoordinates
+from wilks.verbs.fit_checks import use_autodiff
 from wilks.verbs.fit_methods import best_basin, describe_global_stage
 from wilks.verbs.local_solvers import local_solvers, residual_solver
 from wilks.verbs.map_result import map_result
@@ -119,6 +120,7 @@ def profile(
     check_discrete(problem, "profile", lattice.names)
     settings = _settings(roi_threshold, audit, options)
     earlier = _earlier(context, start)
+    use_autodiff(context, context.starts(start))
     title = f"profile of {problem.name} over {', '.join(lattice.names)}"
     known = (*_optima(context, settings, earlier, start, title), earlier)
     result = _map(context, coordinates, lattice, settings, known, title)

@@ -22,15 +22,19 @@ from wilks.searchers.screening import Screening, best_apart
 from wilks.solvers.damped import Damped
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.result import Basin
+from wilks.solvers.retracted import Retracted
 from wilks.verbs.context import Common, Context
+from wilks.xpcs.model import regularised_times
 from wilks.xpcs.options import ShearWeights
 from wilks.xpcs.problem import RobustXpcsProblem, XpcsProblem
+from wilks.xpcs.retraction import power_law_steps
 from wilks.xpcs.screening import ScreenProblem
 from wilks.xpcs.sums import CoarseSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wilks.core.algorithm import LocalSolver
     from wilks.core.problem import Problem
     from wilks.core.space import Space
     from wilks.loop.drive import Outcomes
@@ -39,7 +43,9 @@ if TYPE_CHECKING:
     from wilks.xpcs.pairs import CoarsePairs
     from wilks.xpcs.preparation import Prepared, Question
 
-_COARSE_TOLERANCE, _COARSE_ITERATIONS = 1e-3, 100
+_COARSE_TOLERANCE = 1e-3
+_FIRST_ITERATIONS, _COARSE_ITERATIONS = 40, 100
+"""Trial steps on the small subset, whose valleys need not be followed to their end, and on the large one."""
 _FROM_OUTSIDE = (Outcome.INTERRUPTED, Outcome.STOPPED_BY_CALLBACK, Outcome.TIME_LIMIT, Outcome.EVALUATION_LIMIT)
 """Ends after which no other stage begins."""
 _RIVAL = 5.0
@@ -127,6 +133,12 @@ class Course:
         prepared = self.prepared
         return XpcsProblem(self.space, sums, prepared.geometry, self.question.mode, prepared.block, weights)
 
+    def _solver(self, tolerance: float, max_iterations: int) -> LocalSolver:
+        """Levenberg-Marquardt with steps that follow the valleys of power laws."""
+        geometry = self.prepared.geometry
+        steps = power_law_steps(self.space, regularised_times(geometry.t, geometry.dt))
+        return Retracted(LevenbergMarquardt(tolerance, max_iterations, given=True), steps)
+
     # ------------------------------------------------------------------ where to start
 
     def _context(self, problem: Problem) -> Context:
@@ -195,19 +207,23 @@ class Course:
         """Local fits from every start on the small subset, and from the optima found there on the large one."""
         small, large = self.prepared.screen, self.prepared.coarse
         if large.y.size < _WORTHWHILE * small.y.size:
-            return self._optima(large, weights, starts)
-        basins, status = self._optima(small, weights, starts)
+            return self._optima(large, weights, starts, _COARSE_ITERATIONS)
+        basins, status = self._optima(small, weights, starts, _FIRST_ITERATIONS)
         if not basins or status.outcome in _FROM_OUTSIDE:
             return basins, status
         near = [basin for basin in basins if basin.log_likelihood > basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
-        return self._optima(large, weights, [_free(self.space, basin.values) for basin in near])
+        return self._optima(large, weights, [_free(self.space, b.values) for b in near], _COARSE_ITERATIONS)
 
     def _optima(
-        self, subset: CoarsePairs, weights: NDArray[np.float64], starts: list[dict[str, float]]
+        self,
+        subset: CoarsePairs,
+        weights: NDArray[np.float64],
+        starts: list[dict[str, float]],
+        max_iterations: int,
     ) -> tuple[tuple[Basin, ...], Status]:
         """Local fits on a subset from every start."""
         context = self._context(self._problem(CoarseSums(subset), weights))
-        solver = LevenbergMarquardt(_COARSE_TOLERANCE, _COARSE_ITERATIONS, given=True)
+        solver = self._solver(_COARSE_TOLERANCE, max_iterations)
         thetas = np.array([self.space.to_theta(_free(self.space, start)) for start in starts])
         points = self.space.to_unit(thetas.reshape(-1, self.space.dimension))
         outcomes = context.run(MultiStart(solver, solver, n_starts=0), "XPCS fit on a subset of the data", points)
@@ -232,7 +248,7 @@ class Course:
 
     def _finished(self, full: XpcsProblem, context: Context, basins: tuple[Basin, ...]) -> Ended:
         """Local fits on all data, from the best optimum of the subset and its rivals."""
-        solver = LevenbergMarquardt(self.options.tolerance, self.options.max_iterations, given=True)
+        solver = self._solver(self.options.tolerance, self.options.max_iterations)
         rivals = [basin for basin in basins if basin.log_likelihood >= basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
         points = self.space.to_unit(np.array([self.space.to_theta(_free(self.space, b.values)) for b in rivals]))
         outcomes = context.run(Ascents(solver), "XPCS fit on all data", points, points)
@@ -256,7 +272,7 @@ class Course:
         return self._robust(ended, solver)
 
     def _recovered(
-        self, context: Context, solver: LevenbergMarquardt, outcomes: Outcomes, points: NDArray[np.float64]
+        self, context: Context, solver: LocalSolver, outcomes: Outcomes, points: NDArray[np.float64]
     ) -> Outcomes:
         """Where the best ascent did not converge, try again from near by with more damping, and say so."""
         best = outcomes
@@ -280,7 +296,7 @@ class Course:
                 best = again
         return best
 
-    def _robust(self, ended: Ended, solver: LevenbergMarquardt) -> Ended:
+    def _robust(self, ended: Ended, solver: LocalSolver) -> Ended:
         """Go on from the least-squares optimum with the robust loss."""
         problem, values = ended.problem, ended.values
         assert values is not None  # noqa: S101 - for the type checker

@@ -100,7 +100,7 @@ class FitOptions:
 
     method: Method = "multi_start"
     n_starts: int = 1000
-    n_refined: int = 10
+    n_refined: int = 20
     n_restarts: int = 4
     design: Design = "latin_hypercube"
     loss: Loss = field(default_factory=lambda: Loss("linear"))

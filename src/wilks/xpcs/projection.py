@@ -157,11 +157,12 @@ def project(sums: AngleSums, block: LinearBlock) -> Projection:
     maps = np.stack([block.to_offset, block.to_contrast], axis=1)  # (n_angles, 2, n): c -> (o_k, b_k)
     linear = sums.products[:, :2, :2]
     known = np.stack([block.offset - sums.centres, block.contrast], axis=1)
-    seen = sums.products[:, :2, -1] - np.einsum("kij,kj->ki", linear, known)
+    seen = sums.products[:, :2, -1] - (linear @ known[:, :, None])[:, :, 0]
     c, held, undetermined = np.empty(0), np.empty(0, dtype=np.int8), False
     if n:
-        a = np.einsum("kin,kij,kjm->nm", maps, linear, maps, optimize=True) + block.penalty
-        d = np.einsum("kin,ki->n", maps, seen)
+        rows = maps.reshape(-1, n)
+        a = rows.T @ (linear @ maps).reshape(-1, n) + block.penalty
+        d = rows.T @ seen.ravel()
         move, undetermined = solve_semidefinite(a, d - a @ block.start)  # (2)
         c = block.start + move
         held = np.zeros(n, dtype=np.int8)

@@ -8,7 +8,7 @@ import pytest
 import wilks.core.loss as losses
 from wilks.core.encoding import decode, encode
 from wilks.core.errors import InvalidProblemError
-from wilks.core.loss import Loss, as_loss, bend, rescaled
+from wilks.core.loss import Loss, as_loss, bend, rescaled, sum_of_squares
 
 NAMES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 ROBUST = NAMES[1:]
@@ -56,6 +56,23 @@ def test_cost_gradient_and_curvature_are_those_of_scipy(name, scale):
     r, j = rescaled(residual, jacobian, loss)
     np.testing.assert_allclose(j.T @ r, found.grad, rtol=1e-12)
     np.testing.assert_allclose(j.T @ j, found.jac.T @ found.jac, rtol=2e-3)  # theirs drops what is not positive
+
+
+@pytest.mark.parametrize("n", [0, 1, 4095, 4096, 4097, 100_000])
+def test_the_sum_of_squares_is_exact_to_rounding(n):
+    residual = np.random.default_rng(n).normal(size=2 * n)[::2]  # not contiguous
+    exact = math.fsum((residual.astype(np.longdouble) ** 2).tolist())
+    assert sum_of_squares(residual) == pytest.approx(exact, rel=1e-15, abs=0.0)
+    assert Loss("linear").value(residual) == pytest.approx(-0.5 * exact, rel=1e-15, abs=0.0)
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_a_likelihood_that_is_too_low_is_zero(n):
+    for name in ("linear", "soft_l1", "huber"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert Loss(name, 1e-160).value(np.full(n, 1e200)) < -1e40
+    assert Loss("linear").value(np.full(n, 1e200)) == -math.inf
 
 
 def test_a_small_residual_keeps_its_digits():

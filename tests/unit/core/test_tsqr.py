@@ -1,8 +1,10 @@
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import wilks.core.tsqr as tsqr
 from wilks.core.tsqr import RowFactor
 
 
@@ -120,10 +122,115 @@ def test_no_rows():
     assert factor.rows().shape == (0, 3)
 
 
-@pytest.mark.parametrize("rows", [np.zeros(3), np.zeros((2, 4))])
-def test_rows_of_another_shape_are_refused(rows):
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (np.zeros(3),),
+        (np.zeros((2, 4)),),
+        (),
+        (np.zeros((2, 2)), np.zeros(2)),
+        (np.zeros((2, 2)), np.zeros((3, 1))),
+        (np.zeros((2, 2)), np.zeros((2, 2))),
+        (np.float64(1.0),),
+    ],
+)
+def test_rows_of_another_shape_are_refused(parts):
     with pytest.raises(ValueError, match=r"expected rows of shape \(n, 3\), got"):
-        RowFactor(3).add(rows)
+        RowFactor(3).add(*parts)
+
+
+@pytest.mark.parametrize("n", [5, 2_100, 40_001])
+@pytest.mark.parametrize("m", [4, 9])
+def test_matrices_side_by_side_are_the_rows(n, m):
+    matrix = np.random.default_rng(n).normal(size=(n, m))
+    parts = np.asfortranarray(matrix[:, :2]), matrix[:, 2:-1], matrix[:, -1:].copy()
+    factor = RowFactor(m)
+    factor.add(*parts)
+    assert factor.n_rows == n
+    np.testing.assert_allclose(np.abs(factor.rows()), np.abs(factor_of(matrix, [3]).rows()), rtol=1e-10, atol=1e-11)
+
+
+# ---------------------------------------------------------------------- very tall: a sample speaks for the rows
+
+
+def householder(monkeypatch, rows):
+    with monkeypatch.context() as patch:
+        patch.setattr(tsqr, "_VERY_TALL", math.inf)
+        return factor_of(rows, []).rows()
+
+
+def very_tall(kind, condition):
+    """Unique rows (A | b), 8 columns in all, and the same rows many times; the residual is small."""
+    generator = np.random.default_rng(int(np.log10(condition)))
+    n, m = 60, 7
+    if kind == "spectrum":
+        left, right = np.linalg.qr(generator.normal(size=(n, m)))[0], np.linalg.qr(generator.normal(size=(m, m)))[0]
+        a = left * np.geomspace(1.0, 1.0 / condition, m) @ right
+    else:
+        a = generator.normal(size=(n, m))
+        a[:, 1] = a[:, 0] + a[:, 1] / condition  # the first two columns, so that all others come after them
+    a *= 10.0 ** np.arange(-9, 12, 3)[:m] if kind == "scaled" else 1.0
+    fitted = a @ (generator.normal(size=m) / np.abs(a).max(axis=0))
+    rows = np.column_stack([a, fitted + 1e-6 * np.abs(fitted).max() * generator.normal(size=n)])
+    return rows, np.repeat(rows, 150, axis=0)
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e8, 1e12])
+@pytest.mark.parametrize("kind", ["spectrum", "leading columns", "scaled"])
+def test_the_sample_costs_no_digits(kind, condition, monkeypatch):
+    rows, long = very_tall(kind, condition)
+    assert tsqr._preconditioned([long], *long.shape) is not None
+    exact = exact_solution(rows)
+
+    def error(triangle):
+        return np.abs(solution(triangle) / exact - 1.0).max()
+
+    found = factor_of(long, []).rows()
+    np.testing.assert_array_equal(found, np.triu(found))
+    assert error(found) < max(2.0 * error(householder(monkeypatch, long)), 10 * np.finfo(float).eps * condition)
+
+
+def with_outlier(matrix):
+    matrix[4_321] *= 1e9
+    return matrix
+
+
+def of_rank_seven(matrix):
+    matrix[:, 3] = matrix[:, 5] - 2.0 * matrix[:, 1]
+    return matrix
+
+
+def with_zeros(matrix):
+    matrix[:, 3] = 0.0
+    return matrix
+
+
+def beyond_the_floats(matrix):
+    matrix[4_321] = 1e200
+    return matrix
+
+
+def in_one_row(matrix):
+    matrix[:, 3] = 0.0
+    matrix[4_321, 3] = 1.0
+    return matrix
+
+
+@pytest.mark.parametrize("spoil", [with_outlier, of_rank_seven, with_zeros, beyond_the_floats, in_one_row])
+def test_rows_that_no_sample_speaks_for_are_reflected(spoil, monkeypatch):
+    rows = spoil(np.random.default_rng(6).normal(size=(20_000, 8)))
+    assert tsqr._preconditioned([rows], *rows.shape) is None
+    np.testing.assert_array_equal(factor_of(rows, []).rows(), householder(monkeypatch, rows))
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e150])
+def test_very_tall_columns_of_very_different_sizes(size):
+    sizes = np.array([1.0, size] * 4)
+    matrix = np.random.default_rng(5).normal(size=(9_000, 8))
+    assert tsqr._preconditioned([matrix * sizes], *matrix.shape) is not None
+    triangle = factor_of(matrix * sizes, []).rows()
+    expected = np.abs(np.linalg.qr(matrix, mode="r"))
+    np.testing.assert_allclose(np.abs(triangle / sizes), expected, rtol=1e-11, atol=1e-11)
 
 
 def test_no_columns_are_refused():

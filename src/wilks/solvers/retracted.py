@@ -1,0 +1,95 @@
+r"""A least-squares solver whose trial steps follow a curve instead of a straight line.
+
+Where parameters are entangled, the valley of chi-squared is narrow and bends in their coordinates: straight steps leave
+it at once, and the damping makes them short. Let w(u) be other coordinates of the same point, in which the valley is
+nearly straight. The linearised problem is solved in u as ever, and its step p is carried out in w,
+
+.. math:: u_+ = w^{-1}(w(u) + w'(u) \, p)                                                                        (1)
+
+which agrees with :math:`u + p` to first order: a retraction in the sense of Absil, Mahony and Sepulchre (2008). What
+the linear model promises of a step is not touched, and so neither is the theory of convergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wilks.core.algorithm import LocalSolver, MeasuredCurvature
+    from wilks.core.proposal import Want
+
+
+class Retraction(Protocol):
+    """Where a step leads to."""
+
+    def __call__(self, u: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return equation (1), within the unit box; ``u + step`` where it cannot be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class Retracted:
+    """A local solver with curved steps; a `core.algorithm.LocalSolver`.
+
+    Parameters
+    ----------
+    solver
+        A solver whose ascents mark their trial steps by ``stage == "trial"``.
+    retraction
+        Where a step leads to.
+    """
+
+    solver: LocalSolver
+    retraction: Retraction
+
+    @property
+    def want(self) -> Want:
+        """What the solver needs."""
+        return self.solver.want
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        return f"{self.solver.name}, curved steps"
+
+    def start(
+        self,
+        u: NDArray[np.float64],
+        *,
+        value: float | None = None,
+        curvature: NDArray[np.float64] | None = None,
+        measure: bool = False,
+    ) -> Any:  # noqa: ANN401 - the ascent of whatever solver
+        """Begin at `u`."""
+        return self.solver.start(u, value=value, curvature=curvature, measure=measure)
+
+    def advance(
+        self,
+        ascent: Any,  # noqa: ANN401 - as above
+        values: NDArray[np.float64],
+        payloads: list[NDArray[np.float64] | None] | None = None,
+    ) -> Any:  # noqa: ANN401 - as above
+        """Go on, and bend the next trial step."""
+        ascent = self.solver.advance(ascent, values, payloads)
+        if len(ascent.points) == 1 and ascent.stage == "trial":
+            ascent.points = self.retraction(ascent.u, ascent.points[0] - ascent.u)[None, :]
+        return ascent
+
+    def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points that measure the second derivatives."""
+        return self.solver.curvature_points(u, curvature)
+
+    def curvature_from(
+        self,
+        u: NDArray[np.float64],
+        value: float,
+        curvature: NDArray[np.float64],
+        values: NDArray[np.float64],
+        payloads: list[NDArray[np.float64] | None] | None = None,
+    ) -> MeasuredCurvature:
+        """Put their answers together."""
+        return self.solver.curvature_from(u, value, curvature, values, payloads)
