@@ -158,7 +158,7 @@ def by_wilks_jax(functions: Counted) -> Array:
     jax.config.update("jax_enable_x64", val=True)
     bounds = zip(NAMES, LOWER.tolist(), UPPER.tolist(), strict=True)
     space = wilks.Space({name: wilks.Real(low, high) for name, low, high in bounds})
-    problem = wilks.ResidualProblem(space, _jax_residual)
+    problem = _SOLVERS.setdefault("wilks", wilks.ResidualProblem(space, _jax_residual))
     functions.n_residual = -1
     start = dict(zip(NAMES, START.tolist(), strict=True))
     result = wilks.fit(problem, start=start, n_starts=0, seed=1, callbacks=())

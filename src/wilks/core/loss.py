@@ -122,10 +122,10 @@ class Loss:
 
 
 def sum_of_squares(residual: NDArray[np.float64]) -> float:
-    """Sum of squares of an array of one dimension, in blocks: rounding grows with their size, not with that of the whole.
+    """Sum of squares of a 1-D array, in blocks: rounding grows with their size, not with that of the whole.
 
-    The product of the array with itself would start the threads of BLAS, which cost more than they bring: other threads
-    may have the cores.
+    The product of the array with itself would start the threads of BLAS, which cost more than they bring where others
+    have the cores.
 
     Examples
     --------

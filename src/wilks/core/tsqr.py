@@ -19,12 +19,14 @@ Most matrices that arrive in one very tall piece need no Householder vectors for
 .. math:: Y = N^{-1} V \Sigma^{-1}, \quad B = A Y, \quad B^T B = C^T C, \quad R = \mbox{qr}(C \Sigma V^T N)       (2)
 
 where :math:`\Sigma V^T N` is the inverse of Y. Where the sample speaks for all rows, the columns of B are nearly
-orthogonal, and :math:`B^T B` has no digits to lose: a condition number of it below 100 is what is asked for, and
-otherwise, as with rows that have all the weight or columns without rank, Householder's way is gone. That B is rounded is
-harmless: its errors are those of the product, :math:`u |A| |Y|`, and amount to errors of A of the size
-:math:`u |A| |Y| |Y^{-1}| = u |A| N^{-1} |V| |V^T| N`, a few units of rounding in the size of each column, whatever the
-condition number, as in (1). The inverse of a triangular factor in the place of Y has no such bound: its errors grow with
-the condition number of the leading columns.
+orthogonal, and :math:`B^T B` has no digits to lose: its condition number has to be below 100. Otherwise, with columns
+that lack rank or a few rows that have all the weight, the rows are reflected as above. That B is rounded does no harm.
+The errors of the product, :math:`u |A| |Y|` with the unit of rounding u, amount to errors of A of the size
+
+.. math:: u |A| |Y| |Y^{-1}| = u |A| N^{-1} |V| |V^T| N                                                         (3)
+
+which is a few units in the size of each column, whatever the condition number of A, as it is with (1). The inverse of
+a triangular factor in the place of Y has no such bound: its errors grow with the condition of the leading columns.
 
 Reference: J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
 factorizations, SIAM J. Sci. Comput. 34 (2012) A206. For (2): Y. Fan, Y. Guo, T. Lin, A novel randomized XR-based
@@ -145,13 +147,13 @@ def _preconditioned(columns: Sequence[NDArray[np.float64]], n: int, m: int) -> N
     step = n // (_SAMPLE * m)
     sample = np.linalg.qr(np.concatenate([part[::step] for part in columns], axis=1), mode="r")
     sizes = np.abs(sample).max(axis=0)
-    if not (sizes > 0.0).all():
+    if not (np.isfinite(sizes) & (sizes > 0.0)).all():
         return None
     _, values, axes = np.linalg.svd(sample / sizes)
     if not values[-1] > _RANK * values[0]:
         return None
-    inverse = (axes / values[:, None]) / sizes
-    gram = _gram(columns, n, inverse)
+    with np.errstate(over="ignore", invalid="ignore"):  # where a row is beyond all that the sample has
+        gram = _gram(columns, n, (axes / values[:, None]) / sizes)
     if not np.isfinite(gram).all():
         return None
     spread = np.linalg.eigvalsh(gram)
@@ -165,13 +167,12 @@ def _gram(columns: Sequence[NDArray[np.float64]], n: int, right: NDArray[np.floa
     m = len(right)
     size = max(_TALL * m, _UNTHREADED // m**2)
     block, product, gram = np.empty((m, size)), np.empty((m, size)), np.zeros((m, m))
-    with np.errstate(over="ignore", invalid="ignore"):  # where a row is beyond all that the sample has
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            first = 0
-            for part in columns:
-                block[first : first + part.shape[1], : stop - start] = part[start:stop].T
-                first += part.shape[1]
-            rows = np.matmul(right, block[:, : stop - start], out=product[:, : stop - start])
-            gram += rows @ rows.T
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        first = 0
+        for part in columns:
+            block[first : first + part.shape[1], : stop - start] = part[start:stop].T
+            first += part.shape[1]
+        rows = np.matmul(right, block[:, : stop - start], out=product[:, : stop - start])
+        gram += rows @ rows.T
     return gram

@@ -25,7 +25,7 @@ from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.problem import LikelihoodProblem
 from wilks.core.proposal import EvaluationStatus
 from wilks.evaluation.answers import SHOWN, is_number, numbers_of
-from wilks.evaluation.squares import squares
+from wilks.evaluation.squares import known_length, squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,8 @@ class ChunkAnswer:
         Mean time of a point that the user's likelihood was called for; None when there was none.
     interrupted, stopped
         Did Ctrl-C, or `StopRun`, end the chunk?
+    n_data
+        Number of residuals of a least-squares problem; 0 if none were had.
     """
 
     log_likelihoods: NDArray[np.float64]
@@ -69,6 +71,7 @@ class ChunkAnswer:
     errors: dict[int, str] = field(default_factory=dict)
     interrupted: bool = False
     stopped: bool = False
+    n_data: int = 0
 
     def __len__(self) -> int:
         """Return the number of points that are answered."""
@@ -147,6 +150,7 @@ def _one_by_one(problem: Problem, thetas: NDArray[np.float64], want: Want) -> Ch
         {position: text for position, text in errors.items() if position < n} if errors else {},
         interrupted,
         stopped,
+        known_length(problem) if isinstance(problem, LeastSquaresProblem) else 0,
     )
 
 

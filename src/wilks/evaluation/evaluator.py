@@ -66,6 +66,8 @@ class Evaluator:
         Number of points that were submitted and not yet collected.
     interrupted, stopped
         Did Ctrl-C, or `StopRun`, end a call? The point, and those after it in its chunk, are not evaluated.
+    n_data
+        Number of residuals of a least-squares problem, once one was evaluated.
     any_answer
         Did any evaluation of the run succeed? Set it when one of an earlier call did.
     """
@@ -77,6 +79,7 @@ class Evaluator:
         self.interrupted = False
         self.stopped = False
         self.any_answer = False
+        self.n_data = 0
         self._n_failed = 0
         self._n_lost = 0
         self._first_failure: tuple[Evaluations, int] | None = None
@@ -229,6 +232,7 @@ class Evaluator:
     def _answered(self, proposals: Proposals, answer: ChunkAnswer) -> list[Evaluations]:
         """Evaluations of the points that were answered; the others wait again."""
         n = len(answer)
+        self.n_data = max(self.n_data, answer.n_data)
         if answer.interrupted or answer.stopped:
             self.interrupted |= answer.interrupted
             self.stopped |= answer.stopped

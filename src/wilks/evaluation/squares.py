@@ -1,9 +1,9 @@
 r"""Calls of least-squares problems: the log-likelihood, and rows (residual | Jacobian) for a solver.
 
-Of residuals that come with a Jacobian, only the triangular factor of the rows (J | r) is kept (`core.tsqr`): it says the
-same, and a few numbers travel from the workers instead of the data. With another loss than the linear one the rows are
-handed on as they are, since the errors of the fit are not in the factor (`solvers.robust`); so are residuals alone, and
-the solver applies the loss once it has their Jacobian.
+Of residuals that come with a Jacobian, only the triangular factor of the rows (J | r) is kept (`core.tsqr`): it says
+the same, and a few numbers travel from the workers instead of the data. With another loss than the linear one the rows
+are handed on as they are, since the errors of the fit are not in the factor (`solvers.robust`); so are residuals alone,
+and the solver applies the loss once it has their Jacobian.
 
 Residuals that come in chunks are gone through once: every chunk becomes rows (J | r), rescaled by the loss
 (`core.loss`), and of all rows only the factor is kept.
@@ -18,6 +18,7 @@ is.
 from __future__ import annotations
 
 import math
+import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.least_squares import LeastSquaresProblem
-    from wilks.core.problem import Function
+    from wilks.core.problem import Function, Problem
     from wilks.core.proposal import Want
 
     Squares = tuple[float, NDArray[np.float64] | None]
@@ -44,13 +45,16 @@ if TYPE_CHECKING:
 
 _STEP = 1e-7  # of the box, as in `solvers.jacobian`
 
+# Numbers of residuals of the first answers in this process. Not kept by the problems: a fingerprint may cover these.
+_LENGTHS: weakref.WeakKeyDictionary[Problem, int] = weakref.WeakKeyDictionary()
+
 
 def squares(problem: LeastSquaresProblem, values: dict[str, Any], want: Want) -> Squares:
     """Log-likelihood, and rows (residual | Jacobian over the free parameters) when they are wanted.
 
-    The rows of a `ResidualProblem` in one piece are its residuals alone if it has no Jacobian, and no loss is applied to
-    them. All other rows are compressed, and their products are those of the log-likelihood with its loss; but those of a
-    problem in one piece with a Jacobian and a loss that is not linear are neither.
+    The rows of a `ResidualProblem` in one piece are its residuals alone if it has no Jacobian, and no loss is applied
+    to them. All other rows are compressed, and their products are those of the log-likelihood with its loss; but those
+    of a problem in one piece with a Jacobian and a loss that is not linear are neither.
 
     Raises
     ------
@@ -66,16 +70,19 @@ def squares(problem: LeastSquaresProblem, values: dict[str, Any], want: Want) ->
     value, rows = problem.factor(values)
     if not math.isfinite(value):
         return value, None
+    _LENGTHS.setdefault(problem.root, problem.n_data(values))
     return value, np.column_stack([rows[:, 0], problem.select(rows[:, 1:], "factor")])
 
 
 def _whole(problem: ResidualProblem, values: dict[str, Any], want: Want) -> Squares:
-    differentiated = want != "value" and problem.jacobian is not None
     residual = numbers_of(problem.residual({**values}), (None,), "residual", copy=want != "value")
     require_finite(residual, "residual")
+    _require_length(problem, residual.size)
     value = problem.loss.value(residual)
-    if not differentiated:
-        return value, None if want == "value" else residual[:, None]
+    if want == "value":
+        return value, None
+    if problem.jacobian is None:
+        return value, residual[:, None]
     jacobian = _over_free(problem, problem.jacobian(values), residual.size, "jacobian")
     if not problem.loss.is_linear:
         return value, np.column_stack([residual, jacobian])
@@ -97,7 +104,7 @@ def _over_free(problem: ResidualProblem, raw: Any, n: int, what: str) -> NDArray
 def _chunked(problem: ResidualProblem, values: dict[str, Any], want: Want) -> Squares:
     if want == "value":
         parts = [(problem.loss.value(residual), residual.size) for residual in _residuals(problem, values)]
-        _require_data(sum(n for _, n in parts))
+        _require_data(problem, sum(n for _, n in parts))
         return sum(value for value, _ in parts), None
     return gather(problem, values, lambda: _Compressed(problem)).squares()
 
@@ -149,7 +156,7 @@ class _Compressed:
     """Log-likelihood and triangular factor of the chunks so far."""
 
     def __init__(self, problem: ResidualProblem) -> None:
-        self._loss = problem.loss
+        self._problem, self._loss = problem, problem.loss
         self._value = 0.0
         self._factor = RowFactor(problem.space.dimension + 1)
 
@@ -159,7 +166,7 @@ class _Compressed:
         self._factor.add(jacobian, residual[:, None])
 
     def squares(self) -> Squares:
-        _require_data(self._factor.n_rows)
+        _require_data(self._problem, self._factor.n_rows)
         if not math.isfinite(self._value):
             return self._value, None
         return self._value, _residual_first(self._factor)
@@ -290,12 +297,28 @@ def _same_length(
     )
 
 
-def _require_data(n: int) -> None:
+def _require_data(problem: ResidualProblem, n: int) -> None:
     if not n:
         raise InvalidProblemError(
             "residual, chunked=True: no data came; expected at least one chunk, at every call anew: a generator that "
             "was made outside of the function is used up after the first"
         )
+    _require_length(problem, n)
+
+
+def _require_length(problem: ResidualProblem, n: int) -> None:
+    """Refuse a number of residuals that is not that of the first answer: log-likelihoods of both do not compare."""
+    first = _LENGTHS.setdefault(problem.root, n)
+    if n != first:
+        raise InvalidProblemError(
+            f"residual: {n} numbers, where the first answer had {first}; the number of residuals may not depend on a "
+            "parameter, or change between calls; if the data have changed, make the problem anew"
+        )
+
+
+def known_length(problem: Problem) -> int:
+    """Return the number of residuals of the answers of a problem so far; 0 where there were none."""
+    return _LENGTHS.get(problem.root, 0)
 
 
 def _name(what: str, index: int) -> str:

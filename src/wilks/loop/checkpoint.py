@@ -67,6 +67,8 @@ class RunState:
         Calls of the user's gradient, derivatives that it left out, and calls that failed.
     gradient_error
         Text of the first of those.
+    n_data
+        Number of residuals of a least-squares problem, once one was evaluated.
     spare
         Evaluations that an interrupted run made and this one has not asked for yet, in the root's coordinates.
     """
@@ -87,6 +89,7 @@ class RunState:
     n_gradient_entries_missing: int = 0
     n_gradient_errors: int = 0
     gradient_error: str = ""
+    n_data: int = 0
 
     def count(self, evaluations: Evaluations) -> None:
         """Count evaluations that are back."""

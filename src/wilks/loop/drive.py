@@ -253,6 +253,7 @@ class _Driver:
         for evaluations in self._evaluator.collect(gate.open):
             run.ready.append(evaluations)
             run.count(evaluations)
+            run.n_data = max(run.n_data, self._evaluator.n_data)
             self._recorder.add(evaluations)
         if self._evaluator.interrupted:
             raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,14 +29,11 @@ class AscentsState:
     ----------
     ascents
         One for each start, in their order.
-    n_steps
-        Answers that each of them has had.
     """
 
     space: Space
     ascents: list[Any]
     requests: Requests
-    n_steps: list[int] = field(default_factory=list)
 
     @property
     def best(self) -> int:
@@ -68,7 +65,6 @@ class Ascents:
         state = AscentsState(
             space, [self.local.start(u.copy()) for u in starts], Requests(space.dimension, self.local.want)
         )
-        state.n_steps = [0] * len(starts)
         for owner in range(len(starts)):
             self._request(state, owner)
         return state
@@ -102,7 +98,6 @@ class Ascents:
         owner = request.owner
         payloads = in_unit(state.space, request, state.requests.want, np.arange(state.space.dimension))
         state.ascents[owner] = self.local.advance(state.ascents[owner], request.values, payloads)
-        state.n_steps[owner] += 1
         self._request(state, owner)
 
     def _request(self, state: AscentsState, owner: int) -> None:

@@ -32,6 +32,8 @@ _GAIN_LEFT = 1e-6
 def tend(search: MultiStart, state: MultiStartState, basin: BasinRecord) -> bool:
     """Begin the polish or the measurement of a basin, if it needs one."""
     best = state.basins[0]
+    if not basin.polished and search.local == search.polisher and basin.converged:
+        basin.polished = True
     if not basin.polished:
         if basin.value < best.value - max(search.depth, POLISH_DEPTH):
             return False

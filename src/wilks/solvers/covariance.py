@@ -8,7 +8,9 @@ In the unit box, with B minus the Hessian over the coordinates that are not at a
 * a negative eigenvalue that would matter within the box says that the point is no maximum in that direction.
 
 Parameters that take part in such a direction have an infinite variance; the others keep the inverse of B on the
-remaining directions. Coordinates at a bound are held there: an active constraint has no variance of its own.
+remaining directions. Coordinates at a bound that the log-likelihood pushes against are held there: an active constraint
+has no variance of its own. Where moving beyond the bound would gain nothing that can be told from rounding, nothing
+pushes: the end of a flat direction may happen to lie on a bound, and is none the more determined for that.
 Standard errors are those of the parameters themselves, not of their logarithms: at an optimum the gradient vanishes
 and :math:`C_\theta = T C_u T` with :math:`T = d\theta/du` diagonal.
 
@@ -26,6 +28,7 @@ likelihood of the data has M = B.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +47,7 @@ DIFFERENCES_ROUNDING = 1e-18
 _PART = 0.02
 _UPWARDS = -1e-3
 _BOUND = 1e-7
+_PUSH = 1e-8  # gain in log-likelihood beyond a bound that is not seen for the noise of the derivatives
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def uncertainty(
         Covariance of the gradient, M of (1); that of a likelihood by default.
     """
     m = len(u)
-    held = active_bounds(u, gradient)
+    still = np.abs(gradient) <= math.sqrt(2.0 * _PUSH) * np.sqrt(np.maximum(np.diag(curvature), 0.0))
+    held = np.where(still, 0, active_bounds(u, gradient)).astype(np.int8)
     free = np.flatnonzero(held == 0)
     covariance = np.full((m, m), np.nan)
     if not len(free) or not np.isfinite(curvature[np.ix_(free, free)]).all():
@@ -122,7 +127,7 @@ def uncertainty(
     if spread is not None:
         inverse = inverse @ spread[np.ix_(free, free)] @ inverse  # (1)
     flat = []
-    for vector in _sparse(vectors[:, bad].T):
+    for vector in sparse_basis(vectors[:, bad].T):
         part_of = np.abs(vector) > _PART
         inverse[part_of, part_of] = np.inf
         full = np.zeros(m)
@@ -147,13 +152,24 @@ def _eigen(
     return singular[::-1] ** 2, right[::-1].T
 
 
-def _sparse(basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return vectors of the same span, shape (k, m), each with zeros at the largest entries of the others."""
+def sparse_basis(basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors of the same span, shape (k, m), each with zeros at the largest entries of the others.
+
+    Eigenvectors of one eigenvalue are mixtures of directions that have nothing to do with each other.
+
+    Examples
+    --------
+    >>> sparse_basis(np.array([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]])).round(12).tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    """
     rows = basis.copy()
-    for i in range(len(rows)):
-        pivot = int(np.argmax(np.abs(rows[i])))
-        rows[i] /= rows[i, pivot]
-        for j in range(len(rows)):
-            if j != i:
-                rows[j] -= rows[j, pivot] * rows[i]
+    open_rows = list(range(len(rows)))
+    while open_rows:
+        largest = np.abs(rows[open_rows]).max(axis=1)
+        row = open_rows.pop(int(np.argmax(largest)))
+        pivot = int(np.argmax(np.abs(rows[row])))
+        rows[row] /= rows[row, pivot]
+        for other in range(len(rows)):
+            if other != row:
+                rows[other] -= rows[other, pivot] * rows[row]
     return np.asarray(rows / np.abs(rows).max(axis=1, initial=1e-300, keepdims=True))

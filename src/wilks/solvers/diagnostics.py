@@ -21,7 +21,7 @@ condition number                           above 1e6                         abo
 standard error of a parameter              above :math:`1/\sqrt{12}` of its
                                            range: knowing the range alone
                                            would be as good
-errors along the lines of the parameters   off by more than 10 %
+errors, one standard error away            off by more than 10 %
 parameters at a bound                      one or more                       all
 reduced chi-squared, if more than 3 (5)    below 0.5 or above 1.5            above 3
 standard deviations :math:`\sqrt{2/n}`

@@ -8,6 +8,8 @@ the centre has the slope
 which is the central difference for b = -a, and stays of second order at a bound, where both lie on one side.
 
 A residual that is affine in a coordinate has the same difference over any offset: there a large one costs no digits.
+
+Residuals of different lengths have no difference: the log-likelihoods of such points cannot be compared either.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.errors import InvalidProblemError
 from wilks.evaluation.finite_differences import forward_steps, shifted
 
 if TYPE_CHECKING:
@@ -68,7 +71,14 @@ def offset_points(
 def forward_jacobian(
     centre: NDArray[np.float64], offsets: NDArray[np.float64], answers: Residuals
 ) -> NDArray[np.float64]:
-    """Jacobian, shape (n, m), from the residuals at these offsets of m coordinates; NaN where a residual is missing."""
+    """Jacobian, shape (n, m), from the residuals at these offsets of m coordinates; NaN where a residual is missing.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the residuals have different lengths.
+    """
+    require_length(len(centre), answers)
     jacobian = np.empty((len(centre), len(offsets)))
     for column, (r, h) in enumerate(zip(answers, offsets, strict=True)):
         jacobian[:, column] = np.nan if r is None else (r - centre) / h
@@ -80,7 +90,14 @@ def three_point_jacobian(
     offsets: tuple[NDArray[np.float64], NDArray[np.float64]],
     answers: Residuals,
 ) -> NDArray[np.float64]:
-    """Jacobian, shape (n, m), by equation (1); a residual that is missing leaves a difference of first order."""
+    """Jacobian, shape (n, m), by equation (1); a residual that is missing leaves a difference of first order.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the residuals have different lengths.
+    """
+    require_length(len(centre), answers)
     m = len(offsets[0])
     jacobian = np.empty((len(centre), m))
     for column, (a, b, at_a, at_b) in enumerate(zip(*offsets, answers[:m], answers[m:], strict=True)):
@@ -94,3 +111,19 @@ def three_point_jacobian(
             slope = np.full_like(centre, np.nan)
         jacobian[:, column] = slope
     return jacobian
+
+
+def require_length(n: int, answers: Residuals) -> None:
+    """Refuse residuals of another length than n.
+
+    Raises
+    ------
+    InvalidProblemError
+        If there is one.
+    """
+    for answer in answers:
+        if answer is not None and len(answer) != n:
+            raise InvalidProblemError(
+                f"residual: {n} numbers at one point, {len(answer)} at another; the number of residuals may not depend "
+                "on a parameter, or on anything else that changes between calls"
+            )

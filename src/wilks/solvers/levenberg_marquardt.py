@@ -32,14 +32,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.loss import Loss
-from wilks.solvers.curvature import Curvature, measured, parabola_error, parabola_points
-from wilks.solvers.curvature_probe import probe_error, probe_points
-from wilks.solvers.jacobian import (
-    forward_offsets,
-    offset_points,
-    three_point_jacobian,
-    three_point_offsets,
-)
+from wilks.solvers.jacobian import forward_offsets, offset_points
 from wilks.solvers.linear_model import LinearModel, factor_of
 from wilks.solvers.residual_ascent import (
     FIRST_REACH,
@@ -48,6 +41,7 @@ from wilks.solvers.residual_ascent import (
     PROJECTED_DAMPING,
     LevenbergMarquardtAscent,
 )
+from wilks.solvers.residual_curvature import residual_curvature, residual_curvature_points
 from wilks.solvers.residual_differences import ResidualDifferences
 from wilks.solvers.variable_projection import projected_norms, projection_rows, resolved
 
@@ -55,6 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.proposal import Want
+    from wilks.solvers.curvature import Curvature
     from wilks.solvers.jacobian import Residuals
 
     Array = NDArray[np.float64]
@@ -157,35 +152,15 @@ class LevenbergMarquardt:
         return self._look(ascent, float(values[0]), answers)
 
     def curvature_points(self, u: Array, curvature: Array) -> Array:
-        """The centre, and what tests the parabola; the points of a three-point Jacobian unless Jacobians are given."""
-        if self.given:
-            return np.concatenate([u[None, :], probe_points(u, curvature)]) if len(u) else u[None, :]
-        stencil = offset_points(u, *three_point_offsets(u, curvature))
-        return np.concatenate([u[None, :], stencil, parabola_points(u, curvature)])
+        """Points that measure the second derivatives."""
+        return residual_curvature_points(u, curvature, given=self.given)
 
     def curvature_from(
         self, u: Array, value: float, curvature: Array, values: Array, payloads: Payloads | None = None
     ) -> Curvature:
         """Gauss-Newton curvature from the residuals at `curvature_points`."""
-        m = len(u)
         answers = payloads or [None] * len(values)
-        rows = answers[0]
-        if rows is None or (self.given and rows.shape[1] == 1):
-            return measured(u, np.zeros(m), curvature, math.nan)
-        if rows.shape[1] == 1:
-            residuals = _residuals(answers[1 : 2 * m + 1])
-            jacobian = three_point_jacobian(rows[:, 0], three_point_offsets(u, curvature), residuals)
-            if np.isnan(jacobian).any():
-                return measured(u, np.zeros(m), curvature, math.nan)
-            rows = np.column_stack([rows, jacobian])
-        model = LinearModel(factor_of(rows, self.loss))
-        gradient, matrix = model.gradient, model.curvature
-        if self.given:
-            found = [None if a is None else LinearModel(factor_of(a, self.loss)).curvature for a in answers[1:]]
-            error = probe_error(u, value, gradient, matrix, (probe_points(u, curvature), values[1:], found))
-        else:
-            error = parabola_error(u, value, gradient, matrix, (parabola_points(u, curvature), values[2 * m + 1 :]))
-        return measured(u, gradient, matrix, error)
+        return residual_curvature((u, value, curvature), values, answers, self.loss, given=self.given)
 
     # ------------------------------------------------------------------ points that are looked at
 
@@ -263,7 +238,9 @@ class LevenbergMarquardt:
         if payload is None:
             if len(ascent.triangle):
                 return self._reject(ascent)
-            return ascent.end("no finite value where the linear parameters are best")
+            return ascent.end(
+                "no finite value where the linear parameters are best; if a constraint concerns them, declare none"
+            )
         if ascent.given:
             off = abs(float(np.linalg.norm(payload[:, 0])) - ascent.remaining)
         else:

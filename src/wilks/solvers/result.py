@@ -67,7 +67,9 @@ class Quality:
         Directions in which the likelihood does not change: name -> weight, largest weight 1.
     curvature_error
         Largest relative difference between a standard error and the distance at which the log-likelihood has fallen
-        as far as it says, along the line of each parameter, both ways; infinite where it does not fall or ends.
+        as far as it says, along the line of each parameter, both ways; where residuals come with a Jacobian, the same
+        from values and Jacobians at two points, one standard error away along all principal axes at once. Infinite
+        where the log-likelihood does not fall or ends.
     undiscovered
         Estimated probability that one more start would have found another optimum of interest; NaN where the method
         does not say.

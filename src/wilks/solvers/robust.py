@@ -76,31 +76,32 @@ def sandwich(residual: NDArray[np.float64], jacobian: NDArray[np.float64], loss:
     >>> sandwich(residual, np.ones((4, 1)), Loss("huber")).covariance().round(3).tolist()
     [[0.347]]
     """
-    sums = _Sums(loss, jacobian.shape[1])
+    sums = _Sums(loss, np.ones(jacobian.shape[1], dtype=bool))
     sums.add(residual, jacobian)
     return sums.sandwich()
 
 
 def chunked_sandwich(problem: ResidualProblem, values: Mapping[str, Any]) -> Sandwich:
-    """Parts of the covariance of a problem whose data come in chunks, over its free parameters: one pass through them.
+    """Return the same, over the continuous free parameters, from one pass through data that come in chunks.
 
     Raises
     ------
     InvalidProblemError
         If an answer has the wrong shape or is not finite.
     """
-    return gather(problem, values, lambda: _Sums(problem.loss, problem.space.dimension)).sandwich()
+    return gather(problem, values, lambda: _Sums(problem.loss, problem.space.is_continuous)).sandwich()
 
 
 class _Sums:
-    """The sums (2) and (3) over the residuals so far."""
+    """The sums (2) and (3) over the residuals so far, in the columns of the Jacobian that are `moved`."""
 
-    def __init__(self, loss: Loss, m: int) -> None:
-        self._loss = loss
-        self._n, self._m = 0, m
-        self._curvature, self._spread = np.zeros((m, m)), np.zeros((m, m))
+    def __init__(self, loss: Loss, moved: NDArray[np.bool_]) -> None:
+        self._loss, self._moved = loss, moved
+        self._n, self._m = 0, int(moved.sum())
+        self._curvature, self._spread = np.zeros((2, self._m, self._m))
 
     def add(self, residual: NDArray[np.float64], jacobian: NDArray[np.float64]) -> None:
+        jacobian = jacobian if self._moved.all() else jacobian[:, self._moved]
         parts = self._loss.at(residual)
         self._curvature += jacobian.T @ (bend(residual, parts, self._loss)[:, None] * jacobian)  # (2)
         gradients = (parts[1] * residual)[:, None] * jacobian

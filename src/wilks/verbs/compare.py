@@ -13,7 +13,6 @@ from wilks.core.wilks_theorem import wilks_depth
 from wilks.profiles.regions import Interval
 from wilks.profiles.result import ProfileResult
 from wilks.searchers.result import SearchResult
-from wilks.solvers.result import FitResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -173,8 +172,9 @@ def _entry(result: Result, name: str) -> Entry | None:
     if name not in result.space.free or name not in result.best:
         return None
     best = result.best[name]
-    if isinstance(result, FitResult):
-        error = result.standard_errors[name]
+    errors: dict[str, float] | None = getattr(result, "standard_errors", None)  # fits of any kind have them
+    if errors is not None:
+        error = errors[name]
         return Entry(best, error, _symmetric(best, error, _LEVELS[0]), _symmetric(best, error, _LEVELS[1]))
     if isinstance(result, SearchResult):
         return Entry(best, math.nan, (), ())

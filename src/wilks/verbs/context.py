@@ -82,7 +82,10 @@ class Context:
             raise InvalidConfigurationError(f"log: expected a wilks.EvaluationLog, got {self.common.log!r}")
         self.log = EvaluationLog() if self.common.log is None else self.common.log
         self.log.bind(self.problem)
-        callbacks = (Progress(),) if self.common.callbacks is None else tuple(self.common.callbacks)
+        given = self.common.callbacks
+        if given is not None and (callable(given) or not all(callable(each) for each in given)):
+            raise InvalidConfigurationError(f"callbacks: expected a list of functions of a RunInfo, got {given!r:.200}")
+        callbacks = (Progress(),) if given is None else tuple(given)
         self._rules, self._callbacks = as_rules(self.common.stop), callbacks
         self.stats.update(n_failed=0, n_reused=0, n_violated=0)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wilks.core.errors import FitFailedError, InvalidConfigurationError
+from wilks.core.least_squares import LeastSquaresProblem
+from wilks.core.problem import Problem
 from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.fit_checks import checked_linear, use_autodiff
 from wilks.verbs.fit_errors import with_errors
 from wilks.verbs.fit_methods import nothing_done, run_method, with_recovery
 from wilks.verbs.fit_options import FitOptions
 from wilks.verbs.fit_result import fit_result
+from wilks.verbs.local_solvers import linear_names, loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from wilks.core.problem import Problem
     from wilks.loop.drive import Callback
     from wilks.loop.stopping import StoppingRule
     from wilks.solvers.result import FitResult
@@ -94,7 +96,7 @@ def fit(
     >>> {name: round(error, 4) for name, error in result.standard_errors.items()}
     {'a': 1.0, 'b': 0.2}
     """
-    settings = _settings(n_starts, options)
+    settings = _settings(problem, n_starts, options)
     context = Context(problem, "fit", Common(executor, log, seed, stop, callbacks))
     check_discrete(problem, "fit")
     settings.scales(problem.space)
@@ -118,7 +120,7 @@ def _result(context: Context, settings: FitOptions, n_starts: int | None, given:
     return fit_result(context, run, settings, errors)
 
 
-def _settings(n_starts: object, options: object) -> FitOptions:
+def _settings(problem: object, n_starts: object, options: object) -> FitOptions:
     if n_starts is not None and (isinstance(n_starts, bool) or not isinstance(n_starts, int) or n_starts < 0):
         raise InvalidConfigurationError(f"n_starts: expected an integer >= 0 or None, got {n_starts!r}")
     if options is not None and not isinstance(options, FitOptions):
@@ -128,4 +130,22 @@ def _settings(n_starts: object, options: object) -> FitOptions:
         raise InvalidConfigurationError(
             f"n_starts: only method='multi_start' makes random starts, got method={settings.method!r}"
         )
+    if isinstance(problem, Problem):
+        _check_used(problem, settings)
     return settings
+
+
+def _check_used(problem: Problem, options: FitOptions) -> None:
+    """Refuse options that change nothing for this kind of problem."""
+    if not isinstance(problem, LeastSquaresProblem):
+        for name, is_default in (("x_scale", not options.x_scale), ("sigma_known", options.sigma_known)):
+            if not is_default:
+                raise InvalidConfigurationError(
+                    f"{name}: only problems with residuals use it, got a {type(problem).__name__}; leave it out"
+                )
+    if options.projection != "kaufman" and not linear_names(problem):
+        loss = loss_of(problem)
+        why = "the problem declares none" if loss.is_linear else f"the loss {loss.name!r} allows none"
+        raise InvalidConfigurationError(
+            f"projection: {options.projection!r} is for linear parameters that are solved for; {why}; leave it out"
+        )

@@ -12,7 +12,7 @@ from wilks.core.result import Step
 from wilks.core.status import Outcome
 from wilks.solvers.autodiff import jax_jacobian
 from wilks.solvers.linearity_check import LinearityCheck
-from wilks.verbs.local_solvers import linear_names
+from wilks.verbs.local_solvers import linear_names, loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +39,17 @@ def checked_linear(context: Context, given: NDArray[np.float64]) -> Status | Non
     """
     names = linear_names(context.problem)
     if not names:
+        loss = loss_of(context.problem)
+        if isinstance(context.problem, ResidualProblem) and context.problem.linear and not loss.is_linear:
+            detail = f"moved as all others: with the loss {loss.name!r} a projection would not be exact"
+            context.steps.append(Step("linear parameters", detail))
         return None
     title = f"check of the linear parameters of {context.problem.name}"
     outcomes = context.run(LinearityCheck(names), title, given, given)
     if outcomes.status.outcome is not Outcome.CONVERGED:
         return outcomes.status
     if outcomes.state.message:
-        raise InvalidProblemError(f"fit: {outcomes.state.message}")
+        raise InvalidProblemError(f"{context.verb}: {outcomes.state.message}")
     seen = "linear along a line through the box" if outcomes.state.failed is False else "nothing could be compared"
     context.steps.append(Step("check of linear parameters", f"{', '.join(names)}: {seen}", outcomes.run.n_evaluations))
     return None

@@ -87,8 +87,7 @@ def _from_chunks(context: Context, run: FitRun, best: BasinRecord) -> tuple[FitR
         return replace(run, outcomes=replace(run.outcomes, status=Status(Outcome.INTERRUPTED))), None
     units = np.outer(*[problem.space.slope(theta)[columns]] * 2)
     context.steps.append(Step("errors", f"{_of_loss(problem.loss.name)}, in another pass through the chunks"))
-    chosen = np.ix_(columns, columns)
-    return run, _of_parts(best, columns, (found.curvature[chosen] * units, found.spread[chosen] * units))
+    return run, _of_parts(best, columns, (found.curvature * units, found.spread * units))
 
 
 def _of_parts(best: BasinRecord, columns: NDArray[np.int64], parts: Parts) -> Uncertainty:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.random import keyed_generator
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
@@ -27,7 +28,7 @@ from wilks.searchers.refinement import Refinement
 from wilks.searchers.screening import Screening, ScreeningState, best_apart
 from wilks.solvers.damped import Damped
 from wilks.verbs.fit_options import SCALE_RATIO, FitOptions, scale_ratio
-from wilks.verbs.local_solvers import local_solvers
+from wilks.verbs.local_solvers import has_jacobian, local_solvers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,11 @@ def run_method(context: Context, options: FitOptions, n_starts: int | None, give
     title = f"fit of {context.problem.name}"
     starts = context.with_logged(given, 1)
     if method in ("multi_start", "local"):
-        search = MultiStart(local, polisher, n_starts=0 if method == "local" else n_starts)
+        n_starts = 0 if method == "local" else n_starts
+        with_jacobian = isinstance(context.problem, LeastSquaresProblem) and has_jacobian(context.problem)
+        if n_starts == 0 and with_jacobian:  # one ascent to the end, where no step of it needs differences
+            local = polisher
+        search = MultiStart(local, polisher, n_starts=n_starts)
         outcomes = context.run(search, title, starts, given)
         describe_global_stage(context, search, outcomes)
         return FitRun(method, search, outcomes, given_only=search.n_starts == 0)

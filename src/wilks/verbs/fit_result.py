@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.core.errors import StopRun
 from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
+from wilks.evaluation.answers import attempt
 from wilks.solvers.diagnostics import (
     CURVATURE_TRUST,
     UNDISCOVERED,
@@ -54,6 +56,16 @@ class _Measured:
     found: Uncertainty | None
 
 
+def _n_data(context: Context, problem: LeastSquaresProblem, values: dict[str, Any]) -> int | None:
+    """Number of residuals, when all answers came from a log; None where the user's function does not answer."""
+    context.n_evaluations += 1
+    try:
+        found: int | None = attempt(problem.n_data, values)[0]
+    except StopRun:
+        return None
+    return found
+
+
 def fit_result(context: Context, run: FitRun, options: FitOptions, found: Uncertainty | None) -> FitResult:
     """Build the result; `found` is the covariance of the best point, None without second derivatives."""
     state, space, names = run.state, context.problem.space, context.problem.space.free
@@ -73,7 +85,8 @@ def fit_result(context: Context, run: FitRun, options: FitOptions, found: Uncert
             at_bounds = {n: "lower" if h < 0 else "upper" for n, h in zip(point.names, found.held, strict=True) if h}
         if isinstance(context.problem, LeastSquaresProblem):
             chi_squared = -2.0 * best.value
-            dof = context.problem.n_data(values) - (len(names) - len(at_bounds))
+            n_data = run.outcomes.run.n_data or _n_data(context, context.problem, values)
+            dof = None if n_data is None else n_data - (len(names) - len(at_bounds))
         sigma = _with_estimated_sigma(context, options, sigma, chi_squared, dof)
         status, quality = _judged(context, run, options, point, chi_squared, dof)
     with np.errstate(invalid="ignore"):
@@ -106,8 +119,17 @@ def _with_estimated_sigma(
     dof: int | None,
 ) -> NDArray[np.float64]:
     """The covariance, for the standard deviation of the data that the fit itself says, if theirs is not known."""
-    if options.sigma_known or chi_squared is None or not dof or dof < 0 or not loss_of(context.problem).is_linear:
+    if options.sigma_known or chi_squared is None or dof is None:
         return covariance
+    if not loss_of(context.problem).is_linear:
+        context.steps.append(
+            Step("standard errors", "those of a robust loss need no sigma: sigma_known=False changes nothing")
+        )
+        return covariance
+    if dof <= 0:
+        detail = f"unknown: sigma_known=False, and {dof} degrees of freedom do not tell it"
+        context.steps.append(Step("standard errors", detail))
+        return np.where(np.isinf(covariance), covariance, np.nan)
     reduced = chi_squared / dof
     detail = f"multiplied by {math.sqrt(reduced):.4g}, the root of the reduced chi-squared: sigma_known=False"
     context.steps.append(Step("standard errors", detail))

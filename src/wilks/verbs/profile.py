@@ -23,7 +23,7 @@ from wilks.solvers.global_ascent import GlobalThenLocal
 from wilks.solvers.quasi_newton import QuasiNewton
 from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.coordinates import MapCoordinates
-from wilks.verbs.fit_checks import use_autodiff
+from wilks.verbs.fit_checks import checked_linear, use_autodiff
 from wilks.verbs.fit_methods import best_basin, describe_global_stage
 from wilks.verbs.local_solvers import local_solvers, residual_solver
 from wilks.verbs.map_result import map_result
@@ -99,7 +99,7 @@ def profile(
     Raises
     ------
     InvalidProblemError, InvalidConfigurationError
-        If an argument cannot be used.
+        If an argument cannot be used, or a parameter that was declared linear is not.
     EvaluationError
         If every evaluation fails; it shows the first traceback.
     FitFailedError
@@ -215,6 +215,9 @@ def _global_stage(
 ) -> tuple[tuple[Optimum, ...], Status]:
     """Search for the optima of the whole box."""
     given = context.starts(start)
+    interrupted = checked_linear(context, given)
+    if interrupted is not None:
+        return (), interrupted
     local, polisher = local_solvers(context.problem)
     options = settings.options
     if options.inner == "global":

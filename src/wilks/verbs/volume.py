@@ -21,6 +21,7 @@ from wilks.profiles.volume_seeding import Seeds, points_of_map
 from wilks.searchers.multistart import MultiStart
 from wilks.store.imports import STAGE_KEY
 from wilks.verbs.context import Common, Context
+from wilks.verbs.fit_checks import use_autodiff
 from wilks.verbs.fit_methods import best_basin, describe_global_stage
 from wilks.verbs.local_solvers import local_solvers
 
@@ -172,6 +173,7 @@ def _optima(
 
     Profiles hand theirs over. Other results have a best point, from which a single ascent measures the curvature.
     """
+    use_autodiff(context, context.starts(None))
     problem = context.problem
     known = [
         optimum

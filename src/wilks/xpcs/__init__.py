@@ -6,17 +6,17 @@
 1
 """
 
+from wilks.xpcs.angle_by_angle import SequentialFit, sequential
 from wilks.xpcs.convention import Convention
 from wilks.xpcs.data import TwoTimeData
-from wilks.xpcs.fit import fit
+from wilks.xpcs.fitting import fit, problem
 from wilks.xpcs.identifiability import Identifiability
 from wilks.xpcs.model import Geometry
 from wilks.xpcs.options import FitOptions, ShearWeights
 from wilks.xpcs.quality import XpcsQuality
 from wilks.xpcs.result import XpcsFit
 from wilks.xpcs.scaling import Scaling, Shrinkage
-from wilks.xpcs.sequential import SequentialFit, sequential
-from wilks.xpcs.simulate import simulate
+from wilks.xpcs.simulation import simulate
 
 __all__ = [
     "Convention",
@@ -31,6 +31,7 @@ __all__ = [
     "XpcsFit",
     "XpcsQuality",
     "fit",
+    "problem",
     "sequential",
     "simulate",
 ]

@@ -13,10 +13,11 @@ from wilks.solvers.covariance import active_bounds
 from wilks.xpcs.diagnostics import Diagnostics, physical_diagnostics
 from wilks.xpcs.errors import Spread, loose, spread
 from wilks.xpcs.identifiability import Evidence, judge
-from wilks.xpcs.model import PHYSICAL_NAMES, negative_transport
-from wilks.xpcs.problem import XpcsProblem
+from wilks.xpcs.model import PHYSICAL_NAMES
+from wilks.xpcs.problems import XpcsProblem
 from wilks.xpcs.projection import AngleSums, normal_matrix, project, solve_semidefinite
 from wilks.xpcs.quality import Findings, verdict
+from wilks.xpcs.remarks import notes, remarks
 from wilks.xpcs.result import XpcsFit
 from wilks.xpcs.sums import CoarseSums
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from wilks.xpcs.identifiability import Identifiability
     from wilks.xpcs.preparation import Prepared, Question
     from wilks.xpcs.quality import XpcsQuality
+    from wilks.xpcs.scaling import LinearBlock
 
 _SURE = 100.0
 """Rise of chi-squared on the subset without flow that needs no confirmation by all data."""
@@ -47,6 +49,8 @@ class _Optimum:
         Of the scaling, and which of them are at a bound.
     normal, meat
         Matrices over (coefficients, physical parameters, residual); `meat` is None where it equals `normal`.
+    sums
+        Sums of products without the weights of the angles.
     chi_squared, log_likelihood
         Weights and penalty are part of the second only.
     """
@@ -58,6 +62,7 @@ class _Optimum:
     offset: NDArray[np.float64]
     normal: NDArray[np.float64]
     meat: NDArray[np.float64] | None
+    sums: AngleSums
     chi_squared: float
     log_likelihood: float
 
@@ -94,7 +99,7 @@ class _Assessed:
 def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: Ended) -> XpcsFit:
     """Return the result of a fit, however it ended."""
     space, sums = question.space, prepared.sums
-    optimum = None if ended.values is None else _optimum(ended)
+    optimum = None if ended.values is None else _optimum(ended, ended.values)
     found = _assess(question, prepared, optimum)
     nowhere = np.full(len(prepared.used), np.nan)
     contrast, offset = (nowhere, nowhere) if optimum is None else (optimum.contrast, optimum.offset)
@@ -133,6 +138,7 @@ def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: E
         contrast_errors=every(found.contrast_errors),
         offset=every(offset),
         offset_errors=every(found.offset_errors),
+        loss="linear" if ended.robust is None else ended.robust.loss.name,
         chi_squared=math.nan if optimum is None else optimum.chi_squared,
         dof=_dof(prepared, found),
         n_used=n_used,
@@ -142,6 +148,7 @@ def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: E
         at_bounds=found.at_bounds,
         identifiable=identifiable,
         quality=quality,
+        notes=notes(prepared),
         strategy=prepared.strategy,
         basins=ended.basins,
         information=found.information,
@@ -156,14 +163,13 @@ def _judged(
     """Verdicts on the parameters and on the fit, and the errors that are left."""
     space = question.space
     chi_squared = math.nan if optimum is None else optimum.chi_squared
+    contrast_gain = shear_gain = math.nan
+    if optimum is not None:
+        noise = max(chi_squared / int(prepared.sums.n_used.sum()), 1.0)
+        contrast_gain = _contrast_gain(ended.problem.block, optimum) / noise
+        shear_gain = _shear_gain(ended.problem, prepared, optimum, noise)
     evidence = Evidence(
-        found.best,
-        found.errors,
-        found.at_bounds,
-        found.flat,
-        math.nan if optimum is None else _contrast_gain(ended.problem, optimum),
-        math.nan if optimum is None else _shear_gain(ended.problem, prepared, optimum),
-        len(prepared.used),
+        found.best, found.errors, found.at_bounds, found.flat, contrast_gain, shear_gain, len(prepared.used)
     )
     identifiable = judge(space, evidence)
     found = found.without(identifiable)
@@ -179,7 +185,7 @@ def _judged(
             {name: found.errors[name] for name in space.free},
             len(ended.basins),
             _degenerate(ended, space, found.errors),
-            _remarks(prepared, found.best),
+            remarks(question, prepared, None if optimum is None else optimum.sums, chi_squared, found.best),
         )
     )
     return found, identifiable, quality
@@ -231,19 +237,13 @@ def _assess(question: Question, prepared: Prepared, optimum: _Optimum | None) ->
 def _diagnostics(
     found: _Assessed, prepared: Prepared, every: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> Diagnostics:
-    report = prepared.report
-    return Diagnostics(
-        *found.inner,
-        every(prepared.quantiles[0]),
-        every(prepared.quantiles[1]),
-        np.array([report.n_pairs - masked for masked in report.n_masked]),
-    )
+    n_used = np.nan_to_num(every(prepared.sums.n_used.astype(np.float64))).astype(np.int64)
+    return Diagnostics(*found.inner, every(prepared.quantiles[0]), every(prepared.quantiles[1]), n_used)
 
 
-def _optimum(ended: Ended) -> _Optimum | None:
-    """The matrices at the best point."""
-    problem, values = ended.problem, ended.values
-    assert values is not None  # noqa: S101 - the caller has checked
+def _optimum(ended: Ended, values: dict[str, float]) -> _Optimum | None:
+    """The matrices at the best point; None where the model is not finite."""
+    problem = ended.problem
     block, weights = problem.block, problem.angle_weights
     plain = {name: float(values[name]) for name in PHYSICAL_NAMES[problem.mode]}
     if ended.robust is not None:
@@ -252,18 +252,20 @@ def _optimum(ended: Ended) -> _Optimum | None:
         c = np.array([values[name] for name in block.names])
         held = np.where(c <= block.lower, -1, np.where(c >= block.upper, 1, 0)).astype(np.int8)
         contrast, offset = block.scaled(c)
-        squares = _plain_squares(problem, plain, contrast, offset)
-        return _Optimum(plain, c, held, contrast, offset, normal, meat, squares, value)
+        sums = problem.sums_at(plain, derivatives=False)
+        if sums is None:
+            return None
+        sums = sums.times(1 / weights)
+        squares = _plain_squares(sums, block, contrast, offset)
+        return _Optimum(plain, c, held, contrast, offset, normal, meat, sums, squares, value)
     found = problem.projection(plain)
     if found is None:
         return None
-    meat_matrix, chi_squared = None, found.chi_squared
+    meat_matrix, chi_squared, sums = None, found.chi_squared, found.sums
     if (weights != 1.0).any():
-        sums = problem.sums_at(plain)
-        assert sums is not None  # noqa: S101 - finite, as the projection is
-        squared = AngleSums(sums.products * weights[:, None, None], sums.centres)
-        meat_matrix = normal_matrix(squared, block, found.contrast, found.offset)
-        chi_squared = _plain_squares(problem, plain, found.contrast, found.offset)
+        meat_matrix = normal_matrix(sums.times(weights), block, found.contrast, found.offset)
+        sums = sums.times(1 / weights)
+        chi_squared = _plain_squares(sums, block, found.contrast, found.offset)
     return _Optimum(
         plain,
         found.coefficients,
@@ -272,19 +274,17 @@ def _optimum(ended: Ended) -> _Optimum | None:
         found.offset,
         found.normal,
         meat_matrix,
+        sums,
         chi_squared,
         found.log_likelihood,
     )
 
 
 def _plain_squares(
-    problem: XpcsProblem, values: dict[str, float], contrast: NDArray[np.float64], offset: NDArray[np.float64]
+    sums: AngleSums, block: LinearBlock, contrast: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> float:
-    """Sum of squared residuals over sigma: no weights of angles, no loss, no penalty."""
-    sums = problem.sums_at(values, derivatives=False)
-    assert sums is not None  # noqa: S101 - finite, as the optimum is
-    unweighted = AngleSums(sums.products / problem.angle_weights[:, None, None], sums.centres)
-    return float(normal_matrix(unweighted, problem.block, contrast, offset)[-1, -1])
+    """Sum of squared residuals over sigma: no loss and no penalty."""
+    return float(normal_matrix(sums, block, contrast, offset)[-1, -1])
 
 
 def _information(optimum: _Optimum, free: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -321,31 +321,27 @@ def _scaled_errors(matrix: NDArray[np.float64], covariance: NDArray[np.float64])
     return np.asarray(np.where(open_ended, np.inf, np.where(only_fixed, np.nan, np.sqrt(np.maximum(variances, 0.0)))))
 
 
-def _contrast_gain(problem: XpcsProblem, optimum: _Optimum) -> float:
-    """How much lower chi-squared is than that of a constant for each angle, in units of what noise alone may do."""
-    if not problem.block.names:
+def _contrast_gain(block: LinearBlock, optimum: _Optimum) -> float:
+    """How much lower chi-squared is than that without any contrast; NaN where no contrast is fitted."""
+    if not block.to_contrast.any():
         return math.nan
-    sums = problem.sums_at(optimum.values, derivatives=False)
-    assert sums is not None  # noqa: S101 - finite, as the optimum is
-    unweighted = AngleSums(sums.products / problem.angle_weights[:, None, None], sums.centres)
-    one, cross, squares = (unweighted.products[:, i, j] for i, j in ((0, 0), (0, -1), (-1, -1)))
-    left = project(unweighted, problem.block).chi_squared
-    noise = max(left / problem.n_data(optimum.values), 1.0)  # more than 1 if sigma is not right
-    return (float((squares - cross**2 / one).sum()) - left) / noise
+    none = project(optimum.sums, block.without_contrast())
+    return none.chi_squared - project(optimum.sums, block).chi_squared
 
 
-def _shear_gain(problem: XpcsProblem, prepared: Prepared, optimum: _Optimum) -> float:
-    """How much chi-squared rises when the flow is taken away, the rest of the physics left as it is."""
+def _shear_gain(problem: XpcsProblem, prepared: Prepared, optimum: _Optimum, noise: float) -> float:
+    """How much chi-squared rises, in units of `noise`, when the flow is taken away, the rest of the physics left."""
     if problem.mode == "static":
         return math.nan
     still = optimum.values | {"gamma_dot_0": 0.0, "gamma_dot_offset": 0.0}
     coarse = XpcsProblem(
         problem.space, CoarseSums(prepared.coarse), problem.geometry, problem.mode, problem.block, problem.angle_weights
     )
-    gain = 2.0 * (coarse.log_likelihood(optimum.values) - coarse.log_likelihood(still))
+    gain = 2.0 * (coarse.log_likelihood(optimum.values) - coarse.log_likelihood(still)) / noise
     if gain > _SURE:
         return gain
-    return 2.0 * (problem.log_likelihood(optimum.values) - problem.log_likelihood(still))
+    best = project(optimum.sums.times(problem.angle_weights), problem.block)
+    return 2.0 * (best.log_likelihood - problem.log_likelihood(still)) / noise
 
 
 def _degenerate(ended: Ended, space: Space, errors: dict[str, float]) -> bool:
@@ -362,16 +358,3 @@ def _degenerate(ended: Ended, space: Space, errors: dict[str, float]) -> bool:
         )
         for other in ended.basins[1:]
     )
-
-
-def _remarks(prepared: Prepared, best: dict[str, float]) -> tuple[str, ...]:
-    remarks = [f"{remark[0].upper()}{remark[1:]}." for remark in prepared.report.remarks()]
-    if best:
-        t = prepared.geometry.t
-        negative = negative_transport(best, t, prepared.geometry.dt)
-        if len(negative):
-            remarks.append(
-                f"The transport coefficient is negative at {len(negative)} of {len(t)} times, "
-                f"from {negative[0]:.4g} s to {negative[-1]:.4g} s: no diffusion does that."
-            )
-    return tuple(remarks)

@@ -26,7 +26,7 @@ from wilks.solvers.retracted import Retracted
 from wilks.verbs.context import Common, Context
 from wilks.xpcs.model import regularised_times
 from wilks.xpcs.options import ShearWeights
-from wilks.xpcs.problem import RobustXpcsProblem, XpcsProblem
+from wilks.xpcs.problems import RobustXpcsProblem, XpcsProblem
 from wilks.xpcs.retraction import power_law_steps
 from wilks.xpcs.screening import ScreenProblem
 from wilks.xpcs.sums import CoarseSums
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from wilks.xpcs.options import FitOptions
     from wilks.xpcs.pairs import CoarsePairs
     from wilks.xpcs.preparation import Prepared, Question
+    from wilks.xpcs.problems import Sums
 
 _COARSE_TOLERANCE = 1e-3
 _FIRST_ITERATIONS, _COARSE_ITERATIONS = 40, 100
@@ -49,7 +50,7 @@ _FIRST_ITERATIONS, _COARSE_ITERATIONS = 40, 100
 _FROM_OUTSIDE = (Outcome.INTERRUPTED, Outcome.STOPPED_BY_CALLBACK, Outcome.TIME_LIMIT, Outcome.EVALUATION_LIMIT)
 """Ends after which no other stage begins."""
 _RIVAL = 5.0
-"""Log-likelihood below the best, on the subset, down to which an optimum is followed on all data."""
+"""Log-likelihood below the best, on a subset, down to which an optimum is followed on more data."""
 _MAX_RIVALS = 3
 _WORTHWHILE = 2.0
 """Least ratio of the sizes of two subsets for which both are used."""
@@ -129,7 +130,7 @@ class Course:
             best = {**self.space.constants, **starts[0]}
         return Ended(full, best, status, basins, None, context)
 
-    def _problem(self, sums: Any, weights: NDArray[np.float64]) -> XpcsProblem:  # noqa: ANN401 - a Sums
+    def _problem(self, sums: Sums, weights: NDArray[np.float64]) -> XpcsProblem:
         prepared = self.prepared
         return XpcsProblem(self.space, sums, prepared.geometry, self.question.mode, prepared.block, weights)
 
@@ -161,7 +162,7 @@ class Course:
             given.append(dict(self.space.to_values(start)))  # type: ignore[arg-type]  # all are real
         method = self.options.method
         if method == "auto":
-            ratio = scale_ratio(self.space)
+            ratio = _width_ratio(self.space)
             method = "cma_es" if ratio > _SCALE_RATIO else "multi_start"
             self.steps.append(Step("choice of method", f"{method}: the widths of the boxes differ by {ratio:.3g}"))
         if method == "local":
@@ -211,8 +212,8 @@ class Course:
         basins, status = self._optima(small, weights, starts, _FIRST_ITERATIONS)
         if not basins or status.outcome in _FROM_OUTSIDE:
             return basins, status
-        near = [basin for basin in basins if basin.log_likelihood > basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
-        return self._optima(large, weights, [_free(self.space, b.values) for b in near], _COARSE_ITERATIONS)
+        starts = [_free(self.space, basin.values) for basin in _rivals(basins)]
+        return self._optima(large, weights, starts, _COARSE_ITERATIONS)
 
     def _optima(
         self,
@@ -249,8 +250,8 @@ class Course:
     def _finished(self, full: XpcsProblem, context: Context, basins: tuple[Basin, ...]) -> Ended:
         """Local fits on all data, from the best optimum of the subset and its rivals."""
         solver = self._solver(self.options.tolerance, self.options.max_iterations)
-        rivals = [basin for basin in basins if basin.log_likelihood >= basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
-        points = self.space.to_unit(np.array([self.space.to_theta(_free(self.space, b.values)) for b in rivals]))
+        rivals = [self.space.to_theta(_free(self.space, basin.values)) for basin in _rivals(basins)]
+        points = self.space.to_unit(np.array(rivals))
         outcomes = context.run(Ascents(solver), "XPCS fit on all data", points, points)
         context.steps.append(
             Step(
@@ -269,7 +270,7 @@ class Course:
         ended = Ended(full, plain, outcomes.status, basins, None, context)
         if self.options.loss.name == "linear" or outcomes.status.outcome in _FROM_OUTSIDE:
             return ended
-        return self._robust(ended, solver)
+        return self._robust(ended, plain, solver)
 
     def _recovered(
         self, context: Context, solver: LocalSolver, outcomes: Outcomes, points: NDArray[np.float64]
@@ -292,14 +293,17 @@ class Course:
                 f"of the box, first damping {damping:g}: {again.status.message}"
             )
             context.steps.append(Step("recovery", detail, again.run.n_evaluations))
-            if again.state.best >= 0 and again.state.ascents[again.state.best].value >= value:
+            converged = again.status.outcome is Outcome.CONVERGED
+            least = value - self.options.tolerance if converged else value  # the same optimum, but for the tolerance
+            if again.state.best >= 0 and again.state.ascents[again.state.best].value >= least:
                 best = again
+            if again.status.outcome in _FROM_OUTSIDE:
+                return replace(best, status=again.status)
         return best
 
-    def _robust(self, ended: Ended, solver: LocalSolver) -> Ended:
-        """Go on from the least-squares optimum with the robust loss."""
-        problem, values = ended.problem, ended.values
-        assert values is not None  # noqa: S101 - for the type checker
+    def _robust(self, ended: Ended, values: dict[str, float], solver: LocalSolver) -> Ended:
+        """Go on from the least-squares optimum, at `values`, with the robust loss."""
+        problem = ended.problem
         projection = problem.projection(values)
         assert projection is not None  # noqa: S101 - it was evaluated there
         names = problem.block.names
@@ -321,10 +325,15 @@ class Course:
         return replace(ended, values=plain, status=outcomes.status, robust=robust)
 
 
-def scale_ratio(space: Space) -> float:
+def _rivals(basins: tuple[Basin, ...]) -> list[Basin]:
+    """Optima about as high as the best."""
+    return [basin for basin in basins if basin.log_likelihood >= basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
+
+
+def _width_ratio(space: Space) -> float:
     """Ratio of the widest to the narrowest box, in the units of the parameters."""
     widths = [box.upper - box.lower for name in space.free if isinstance(box := space[name], Real)]
-    return max(widths) / min(widths) if widths else math.nan
+    return max(widths) / min(widths)
 
 
 def _free(space: Space, values: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of values

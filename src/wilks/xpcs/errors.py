@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.solvers.covariance import sparse_basis
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -90,7 +92,7 @@ def spread(normal: NDArray[np.float64], held: NDArray[np.bool_], meat: NDArray[n
         inverse = inverse @ (meat[np.ix_(free, free)] / np.outer(size, size)) @ inverse
     inverse = inverse / np.outer(size, size)
     flat = []
-    for vector in _told_apart(vectors[:, ~good].T):
+    for vector in sparse_basis(vectors[:, ~good].T):
         members = np.flatnonzero(np.abs(vector) > _PART)
         inverse[members, members] = np.inf
         flat.append(tuple(int(free[member]) for member in members))
@@ -127,21 +129,3 @@ def loose(
     variances = np.diag(np.linalg.pinv(with_box / np.outer(size, size), hermitian=True)) / size**2
     found[free] = np.where(variances > _LOOSE**2, _OF_UNIFORM / w**2, 0.0)
     return found
-
-
-def _told_apart(basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors of the same span, shape (k, m), largest entry 1, each with zeros where the others have theirs.
-
-    Eigenvectors of one eigenvalue are mixtures of directions that have nothing to do with each other.
-    """
-    rows = basis.copy()
-    open_rows = list(range(len(rows)))
-    while open_rows:
-        best = np.abs(rows[open_rows]).max(axis=1)
-        row = open_rows.pop(int(np.argmax(best)))
-        pivot = int(np.argmax(np.abs(rows[row])))
-        rows[row] /= rows[row, pivot]
-        for other in range(len(rows)):
-            if other != row:
-                rows[other] -= rows[other, pivot] * rows[row]
-    return np.asarray(rows / np.abs(rows).max(axis=1, initial=1e-300, keepdims=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Two estimates of the same noise that differ by more tell that the noise is not white, or shared by the halves.
 _AGREE = 0.1
+# Part of the pairs that may be missing before it is a reason for doubt.
+_MANY = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,23 @@ class FoldReport:
         """Part of all pairs that is not used."""
         return sum(self.n_masked) / (self.n_pairs * len(self.angles))
 
+    def masked(self) -> str:
+        """A sentence about pairs that are not used; empty where all are."""
+        if not any(self.n_masked):
+            return ""
+        each = [
+            f"{self.n_masked[k] / self.n_pairs:.1%} of angle {angle}"
+            for k, angle in enumerate(self.angles)
+            if self.n_masked[k] and angle not in self.dead_angles
+        ]
+        listed = f" ({_some(each)})" if each else ""
+        return f"{sum(self.n_masked)} pairs ({self.masked_fraction:.2%}) are not used{listed}"
+
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about everything that a reader of a fit should know of its data."""
+        """Sentences about what casts a doubt on the data."""
         remarks = []
-        if any(self.n_masked):
-            each = [
-                f"{self.n_masked[k] / self.n_pairs:.1%} of angle {angle}"
-                for k, angle in enumerate(self.angles)
-                if self.n_masked[k] and angle not in self.dead_angles
-            ]
-            listed = f" ({_some(each)})" if each else ""
-            remarks.append(f"{sum(self.n_masked)} pairs ({self.masked_fraction:.2%}) are not used{listed}")
+        if self.masked_fraction > _MANY:
+            remarks.append(self.masked())
         if self.dead_angles:
             remarks.append(f"no value is known of {_angles(self.dead_angles)}")
         if self.constant_angles:
@@ -83,6 +91,20 @@ class FoldReport:
                 f"{_AGREE:.0%} for {_angles(far)}: the noise is not what it was taken for"
             )
         return tuple(remarks)
+
+    def only(self, angle: int) -> FoldReport:
+        """The report of one of the angles."""
+        k = self.angles.index(angle)
+        return replace(
+            self,
+            angles=(angle,),
+            storage=self.storage[k : k + 1],
+            n_masked=self.n_masked[k : k + 1],
+            dead_angles=tuple(each for each in self.dead_angles if each == angle),
+            constant_angles=tuple(each for each in self.constant_angles if each == angle),
+            sigma=self.sigma[k : k + 1],
+            sigma_of_halves=self.sigma_of_halves[k : k + 1],
+        )
 
     @staticmethod
     def joined(reports: Sequence[FoldReport]) -> FoldReport:

@@ -25,10 +25,11 @@ import numpy as np
 
 from wilks.evaluation.executors import n_usable_cores
 from wilks.xpcs import kernel_numpy
-from wilks.xpcs.kernel_blocks import Block, BlockSums, Waves, block_end, block_of, gram_of, row_start, waves_of
+from wilks.xpcs.kernel_blocks import Block, BlockSums, Waves, block_end, block_of, gram_of, waves_of
 from wilks.xpcs.kernel_choice import NUMPY, Kernel, choose_kernel
 from wilks.xpcs.kernel_coarse import coarse_gram, coarse_scan
 from wilks.xpcs.kernel_static import static_gram, static_models
+from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable

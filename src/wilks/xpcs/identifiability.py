@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wilks.core.parameter import Real
+from wilks.xpcs.model import POWER_LAWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +18,9 @@ _WIDE = 0.25
 """Largest standard error of a parameter that counts as determined, as a fraction of its box."""
 _SEEN = 3.0
 """Standard errors by which an amplitude must differ from zero to be seen."""
-_DIFFUSION = ("D0", "alpha", "D_offset")
-_LAWS = (("D0", "alpha", "D_offset"), ("gamma_dot_0", "beta", "gamma_dot_offset"))
-"""Amplitude, exponent and offset of the power laws."""
-_FLOW = ("gamma_dot_0", "beta", "gamma_dot_offset", "phi0")
+_RARE = 2.782
+"""Quantile of the normal distribution that is exceeded with the probability 0.0027."""
+_FLOW = (*POWER_LAWS[1], "phi0")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Evidence:
     flat
         Names that take part in each direction in which chi-squared does not change.
     contrast_gain
-        How much lower chi-squared is than that of correlations that are constant for each angle; NaN where the
-        contrasts were given.
+        How much lower chi-squared is than that without any contrast; NaN where the contrasts were given.
     shear_gain
-        How much chi-squared rises when the flow is taken away; NaN without flow.
+        How much chi-squared rises when the flow is taken away; NaN without flow. Both gains are in units of reduced
+        chi-squared where that is above 1: a sigma that is too small makes no signal of noise.
     n_angles
         Number of angles.
     """
@@ -76,7 +76,7 @@ class Evidence:
 def judge(space: Space, evidence: Evidence) -> dict[str, Identifiability]:
     """Return the verdict on every free physical parameter."""
     dark = _no_contrast(evidence, evidence.n_angles + len(space.free))
-    still = math.isfinite(evidence.shear_gain) and evidence.shear_gain < _SEEN**2
+    still = evidence.shear_gain < chance(sum(name in space.free for name in _FLOW))
     found = {}
     for name in space.free:
         if dark:
@@ -91,9 +91,24 @@ def judge(space: Space, evidence: Evidence) -> dict[str, Identifiability]:
     return found
 
 
+def chance(n: int) -> float:
+    r"""Gain in chi-squared that `n` parameters exceed in pure noise as seldom as one parameter exceeds three sigma.
+
+    The quantile of chi-squared by Wilson and Hilferty (1931): :math:`(\chi^2_n / n)^{1/3}` is nearly normal with the
+    mean :math:`1 - 2 / 9n` and the variance :math:`2 / 9n`.
+
+    Examples
+    --------
+    >>> [round(chance(n), 1) for n in (1, 4, 100)]
+    [9.1, 16.4, 143.9]
+    """
+    variance = 2 / (9 * max(n, 1))
+    return max(n, 1) * (1 - variance + _RARE * math.sqrt(variance)) ** 3
+
+
 def _no_contrast(evidence: Evidence, n: int) -> str:
-    """Is the gain no more than `n` parameters find in noise? Its mean is n there, and its variance 2 n."""
-    if not evidence.contrast_gain < n + _SEEN * math.sqrt(2 * n):
+    """Is the gain no more than `n` parameters may find in noise?"""
+    if not evidence.contrast_gain < chance(n):
         return ""
     return (
         f"the correlations do not differ from a constant: chi-squared is only {max(evidence.contrast_gain, 0.0):.2g} "
@@ -111,7 +126,7 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
                 return "chi-squared does not depend on it within its box"
             alone = " (there is only one angle)" if evidence.n_angles == 1 and name in _FLOW else ""
             return f"only a combination with {' and '.join(others)} is determined{alone}"
-    law = next((law for law in _LAWS if name in law), None)
+    law = next((law for law in POWER_LAWS if name in law), None)
     if law is not None and law[2] in space.free and name in evidence.values:
         reason = _law_reason(name, law, space, evidence)
         if reason:

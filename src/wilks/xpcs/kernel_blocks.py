@@ -290,11 +290,6 @@ def _with_products(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([curves, curves[:, _FIRST] * curves[:, _SECOND]], axis=1)
 
 
-def row_start(n_t: int, row: int) -> int:
-    """Index of the first pair of a row in the packed triangle."""
-    return row * n_t - row * (row + 1) // 2
-
-
 def polynomial(
     coefficients: tuple[float, ...], x: NDArray[np.float64], out: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:

@@ -19,8 +19,8 @@ from wilks.xpcs.kernel_blocks import (
     SLOPE_SERIES,
     SMALL,
     polynomial,
-    row_start,
 )
+from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

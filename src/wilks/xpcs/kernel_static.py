@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.xpcs.kernel_blocks import row_start
+from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

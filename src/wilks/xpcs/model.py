@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 _DIFFUSION = ("D0", "alpha", "D_offset")
 _FLOW = ("gamma_dot_0", "beta", "gamma_dot_offset")
 
+POWER_LAWS = (_DIFFUSION, _FLOW)
+"""Names of amplitude, exponent and offset of transport coefficient and shear rate."""
+
 PHYSICAL_NAMES = {"static": _DIFFUSION, "laminar_flow": (*_DIFFUSION, *_FLOW, "phi0")}
 """Names of the physical parameters of each mode, in the order of the slopes of `wilks.xpcs.curves.Curves`."""
 

@@ -14,6 +14,11 @@ def pair_count(n_t: int) -> int:
     return n_t * (n_t - 1) // 2
 
 
+def row_start(n_t: int, i: int) -> int:
+    """Return where the row i begins: the pairs (i, i + 1) ... (i, n_t - 1)."""
+    return i * n_t - i * (i + 1) // 2
+
+
 def row_slice(i: int, n_t: int) -> slice:
     """Where the pairs (i, i + 1) ... (i, n_t - 1) are.
 
@@ -22,7 +27,7 @@ def row_slice(i: int, n_t: int) -> slice:
     >>> row_slice(1, 4)
     slice(3, 5, None)
     """
-    start = i * n_t - i * (i + 1) // 2
+    start = row_start(n_t, i)
     return slice(start, start + n_t - 1 - i)
 
 

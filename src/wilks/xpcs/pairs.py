@@ -45,8 +45,25 @@ class Pairs:
         """Return the number of angles."""
         return len(self.y)
 
-    def rows(self, angles: NDArray[np.intp]) -> Pairs:
-        """Some of the angles."""
+    def compacted(self, angles: NDArray[np.intp]) -> Pairs:
+        """Some of the angles, in ascending order, in the same memory: these pairs cannot be used any more."""
+        for row, angle in enumerate(angles.tolist()):
+            if row != angle:
+                self.y[row] = self.y[angle]
+                if self.weights is not None:
+                    self.weights[row] = self.weights[angle]
+        n = len(angles)
+        return Pairs(
+            self.n_t,
+            self.y[:n],
+            None if self.weights is None else self.weights[:n],
+            self.centres[angles],
+            self.sigma[angles],
+            self.n_used[angles],
+        )
+
+    def rows(self, angles: NDArray[np.intp] | slice) -> Pairs:
+        """Some of the angles; those of a slice share their memory."""
         return Pairs(
             self.n_t,
             self.y[angles],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.parameter import Real
 from wilks.core.space import Space
 from wilks.xpcs.model import PHYSICAL_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Mode = Literal["static", "laminar_flow"]
 
@@ -47,7 +45,8 @@ def check_mode(mode: str) -> Mode:
     InvalidConfigurationError
         If there is not.
     """
-    meant = {"static_isotropic": "static", "laminar": "laminar_flow"}.get(mode, mode)
+    aliases = {"static_isotropic": "static", "laminar": "laminar_flow"}
+    meant = aliases.get(mode, mode) if isinstance(mode, str) else ""
     if meant not in PHYSICAL_NAMES:
         near = difflib.get_close_matches(str(mode), PHYSICAL_NAMES, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -71,6 +70,10 @@ def physical_space(mode: Mode, overrides: Mapping[str, Real | float] | None) -> 
     InvalidConfigurationError
         If a name is unknown or belongs to the other mode, or a value is neither.
     """
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise InvalidConfigurationError(
+            f"parameters: expected a dictionary of names, such as {{'phi0': -5.0}}, got {overrides!r}"
+        )
     names = PHYSICAL_NAMES[mode]
     chosen: dict[str, Real | float] = {name: DEFAULTS[name] for name in names}
     scaling: dict[str, Real] = {}
@@ -103,6 +106,11 @@ def physical_space(mode: Mode, overrides: Mapping[str, Real | float] | None) -> 
             raise InvalidConfigurationError(
                 f"parameters: {given!r} takes wilks.Real(lower, upper) or a finite number that fixes it, got {value!r}"
             )
+    if not any(isinstance(value, Real) for value in chosen.values()):
+        raise InvalidConfigurationError(
+            f"parameters: all of {', '.join(names)} are fixed, nothing is left to fit; leave one free, or look at "
+            "wilks.xpcs.simulate for the model at given values"
+        )
     try:
         return Space(**chosen), scaling
     except InvalidProblemError as error:

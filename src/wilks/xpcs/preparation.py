@@ -71,6 +71,46 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """Folded pairs of the used angles, a batch at a time: from memory, or read and folded anew each time.
+
+    Attributes
+    ----------
+    data
+        The measurement.
+    angles
+        Positions of the used angles in it.
+    pairs
+        All of them, if they are in memory.
+    batch, dtype, n_threads
+        Otherwise: number of angles that are folded at a time, in which type, and in how many threads.
+    """
+
+    data: TwoTimeData
+    angles: NDArray[np.intp]
+    pairs: Pairs | None
+    batch: int
+    dtype: type[np.float32] | None
+    n_threads: int
+
+    def __call__(self) -> Iterator[tuple[NDArray[np.intp], Pairs]]:
+        """Go through positions among the used angles, and their pairs."""
+        n = len(self.angles)
+        if self.pairs is not None:
+            yield np.arange(n), self.pairs
+            return
+        for first in range(0, n, self.batch):
+            positions = np.arange(first, min(first + self.batch, n))
+            angles = self.angles[positions].tolist()
+            yield positions, fold(self.data, angles, dtype=self.dtype, n_threads=self.n_threads).pairs
+
+    def only(self, position: int) -> Source:
+        """Return one of the used angles."""
+        row = slice(position, position + 1)
+        return replace(self, angles=self.angles[row], pairs=None if self.pairs is None else self.pairs.rows(row))
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """Data that are ready to be fitted.
 
@@ -80,8 +120,8 @@ class Prepared:
         Positions of the angles that have data; arrays of the fit have one entry for each of these.
     geometry
         Of the used angles.
-    sums
-        All pairs.
+    source, sums
+        All pairs, and what makes sums of them.
     coarse, screen
         Two subsets.
     block
@@ -96,6 +136,7 @@ class Prepared:
 
     used: NDArray[np.intp]
     geometry: Geometry
+    source: Source
     sums: PairSums
     coarse: CoarsePairs
     screen: CoarsePairs
@@ -107,29 +148,23 @@ class Prepared:
 
     def only(self, position: int, question: Question) -> Prepared:
         """Return what is needed to fit one of the used angles by itself."""
-        row = np.array([position])
-        sums = self.sums
-
-        def batches() -> Iterator[tuple[NDArray[np.intp], Pairs]]:
-            for positions, pairs in sums.batches():
-                found = np.flatnonzero(positions == position)
-                if len(found):
-                    yield np.array([0]), pairs.rows(found)
-
+        row, sums, source = np.array([position]), self.sums, self.source.only(position)
         found = (self.quantiles[0][row], self.quantiles[1][row])
-        scaling = question.scaling.rows(self.used[row], len(self.report.angles))
+        scaling = question.scaling.rows(self.used[row], source.data.n_phi)
         block = linear_block(scaling, self.geometry.phi[row], sums.n_used[row], found, question.bounds)
         return replace(
             self,
             used=self.used[row],
             geometry=replace(self.geometry, phi=self.geometry.phi[row]),
+            source=source,
             sums=replace(
-                sums, batches=batches, centres=sums.centres[row], sigma=sums.sigma[row], n_used=sums.n_used[row]
+                sums, batches=source, centres=sums.centres[row], sigma=sums.sigma[row], n_used=sums.n_used[row]
             ),
             coarse=self.coarse.rows(row),
             screen=self.screen.rows(row),
             block=block,
             quantiles=found,
+            report=self.report.only(int(self.used[position])),
         )
 
 
@@ -178,26 +213,44 @@ def prepare(data: TwoTimeData, question: Question) -> Prepared:
 
     kept = parts[0].pairs
     if kept is not None and len(used) < data.n_phi:
-        kept = kept.rows(used)
-
-    def batches() -> Iterator[tuple[NDArray[np.intp], Pairs]]:
-        if kept is not None:
-            yield np.arange(len(used)), kept
-            return
-        for first in range(0, len(used), batch):
-            positions = np.arange(first, min(first + batch, len(used)))
-            yield positions, fold(data, used[positions].tolist(), dtype=dtype, n_threads=n_threads).pairs
-
-    sums = PairSums(batches, kernel, n_threads, centres, sigma, n_used)
+        kept = kept.compacted(used)
+    source = Source(data, used, kept, batch, dtype, n_threads)
+    sums = PairSums(source, kernel, n_threads, centres, sigma, n_used)
     quantiles = tuple(np.concatenate([part.quantiles[i] for part in parts])[used] for i in range(2))
     coarse, screen = (joined([part.subsets[i] for part in parts]).rows(used) for i in range(2))
     geometry = Geometry(data.t, data.dt, data.q, gap, data.phi[used], question.convention)
     found = (quantiles[0], quantiles[1])
     scaling = question.scaling.rows(used, data.n_phi)
+    _check_quantiles(question, scaling, data, used, found)
     block = linear_block(scaling, geometry.phi, n_used, found, question.bounds)
     if options.regularisation is not None:
         block = block.with_penalty(options.regularisation.penalty(block, *found))
-    return Prepared(used, geometry, sums, coarse, screen, block, found, report, strategy, kernel)
+    return Prepared(used, geometry, source, sums, coarse, screen, block, found, report, strategy, kernel)
+
+
+def _check_quantiles(
+    question: Question,
+    scaling: Scaling,
+    data: TwoTimeData,
+    used: NDArray[np.intp],
+    found: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """Refuse to take from quantiles what they do not tell: an angle may have no value at long or at short lags."""
+    given, regularisation = (scaling.contrast, scaling.offset), question.options.regularisation
+    asked = [scaling.kind == "constant" and numbers is None for numbers in given]
+    if regularisation is not None and regularisation.relative:
+        asked = [
+            each or width is not None
+            for each, width in zip(asked, (regularisation.contrast, regularisation.offset), strict=True)
+        ]
+    for name, values, needed in zip(("contrast", "offset"), found, asked, strict=True):
+        unknown = used[np.isnan(values)]
+        if needed and len(unknown):
+            raise InvalidDataError(
+                f"{name} is to be estimated from quantiles of the data, but angle {unknown[0]} (phi = "
+                f"{data.phi[unknown[0]]:g} degrees) has no value at long or at short lags: use "
+                "scaling='individual', give Scaling.constant(contrast=..., offset=...), or leave out the angle"
+            )
 
 
 def _thinned(

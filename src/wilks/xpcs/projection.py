@@ -66,6 +66,10 @@ class AngleSums:
         """Number m of physical derivatives; 0 for sums without."""
         return int(self.products.shape[1]) - 3
 
+    def times(self, factors: NDArray[np.float64]) -> AngleSums:
+        """Sums in which every angle weighs more by a factor of its own, shape (n_angles,)."""
+        return AngleSums(self.products * factors[:, None, None], self.centres)
+
 
 def physical_sums(
     grams: NDArray[np.float64],
@@ -123,6 +127,8 @@ class Projection:
         Sum of squared residuals, and the added term.
     normal
         Matrix N over (coefficients, physical parameters, residual), shape (n + m + 1, n + m + 1).
+    sums
+        What it was made from.
     """
 
     coefficients: NDArray[np.float64]
@@ -133,6 +139,7 @@ class Projection:
     chi_squared: float
     penalty: float
     normal: NDArray[np.float64]
+    sums: AngleSums
 
     @property
     def log_likelihood(self) -> float:
@@ -154,22 +161,21 @@ class Projection:
 def project(sums: AngleSums, block: LinearBlock) -> Projection:
     """Minimise chi-squared over the coefficients, and put the sums of products together."""
     n = len(block.names)
-    maps = np.stack([block.to_offset, block.to_contrast], axis=1)  # (n_angles, 2, n): c -> (o_k, b_k)
     linear = sums.products[:, :2, :2]
     known = np.stack([block.offset - sums.centres, block.contrast], axis=1)
     seen = sums.products[:, :2, -1] - (linear @ known[:, :, None])[:, :, 0]
     c, held, undetermined = np.empty(0), np.empty(0, dtype=np.int8), False
     if n:
-        rows = maps.reshape(-1, n)
-        a = rows.T @ (linear @ maps).reshape(-1, n) + block.penalty
-        d = rows.T @ seen.ravel()
+        own, maps = block.own, block.maps
+        a = block.penalty.copy()
+        np.add.at(a, (own[:, :, None], own[:, None, :]), np.swapaxes(maps, 1, 2) @ linear @ maps)
+        d = np.zeros(n)
+        np.add.at(d, own, (seen[:, None, :] @ maps)[:, 0])
         move, undetermined = solve_semidefinite(a, d - a @ block.start)  # (2)
         c = block.start + move
         held = np.zeros(n, dtype=np.int8)
         if (c < block.lower).any() or (c > block.upper).any():
-            inside = np.clip(c, block.lower, block.upper)
-            step, _ = box_step(d - a @ inside, a, block.lower - inside, block.upper - inside)
-            c = np.clip(inside + step, block.lower, block.upper)
+            c = _within(a, d, c, block)
             held = np.where(c <= block.lower, -1, np.where(c >= block.upper, 1, 0)).astype(np.int8)
     contrast, offset = block.scaled(c)
     normal = normal_matrix(sums, block, contrast, offset)
@@ -178,24 +184,25 @@ def project(sums: AngleSums, block: LinearBlock) -> Projection:
     normal[-1, :n] += pull
     penalty = float(c @ pull)
     normal[-1, -1] += penalty
-    return Projection(c, held, undetermined, contrast, offset, chi_squared, penalty, normal)
+    return Projection(c, held, undetermined, contrast, offset, chi_squared, penalty, normal, sums)
 
 
 def normal_matrix(
     sums: AngleSums, block: LinearBlock, contrast: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Sums of products of (derivatives by coefficients, by physical parameters, residual), by equation (1)."""
-    n_angles, n = block.to_contrast.shape
+    (n_angles, n), width = block.to_contrast.shape, block.own.shape[1]
     m, k = sums.n_derivatives, sums.products.shape[1]
-    turn = np.zeros((n_angles, k, n + m + 1))
-    turn[:, ONE, :n] = -block.to_offset
-    turn[:, F, :n] = -block.to_contrast
-    turn[:, 2 : 2 + m, n : n + m] = -contrast[:, None, None] * np.eye(m)
+    turn = np.zeros((n_angles, k, width + m + 1))
+    turn[:, [ONE, F], :width] = -block.maps
+    turn[:, 2 : 2 + m, width : width + m] = -contrast[:, None, None] * np.eye(m)
     turn[:, ONE, -1] = -(offset - sums.centres)
     turn[:, F, -1] = -contrast
     turn[:, -1, -1] = 1.0
-    halfway = (sums.products @ turn).reshape(n_angles * k, -1)
-    normal = turn.reshape(n_angles * k, -1).T @ halfway
+    shared = np.broadcast_to(np.arange(n, n + m + 1), (n_angles, m + 1))
+    where = np.concatenate([block.own, shared], axis=1)
+    normal = np.zeros((n + m + 1, n + m + 1))
+    np.add.at(normal, (where[:, :, None], where[:, None, :]), np.swapaxes(turn, 1, 2) @ sums.products @ turn)
     normal[:n, :n] += block.penalty
     return np.asarray(0.5 * (normal + normal.T))
 
@@ -216,6 +223,10 @@ def solve_semidefinite(a: NDArray[np.float64], right: NDArray[np.float64]) -> tu
     size = np.where(size > 0, size, 1.0)
     scaled = a / np.outer(size, size)
     target = (right.T / size).T
+    partner = _partners(a)
+    if partner is not None:
+        found, singular = _solve_pairs(scaled, target, partner)
+        return (found.T / size).T, singular
     try:
         lower = np.linalg.cholesky(scaled)
         if np.diag(lower).min() ** 2 > _RANK:
@@ -227,6 +238,47 @@ def solve_semidefinite(a: NDArray[np.float64], right: NDArray[np.float64]) -> tu
     good = values > _RANK * max(values[-1], 1e-300)
     found = (vectors[:, good] / values[good]) @ (vectors[:, good].T @ target)
     return (found.T / size).T, True
+
+
+def _partners(a: NDArray[np.float64]) -> NDArray[np.intp] | None:
+    """For each row of a matrix that falls apart into pairs, the other one (or itself); None for other matrices."""
+    linked = a != 0
+    np.fill_diagonal(linked, val=False)
+    if (linked.sum(axis=1) > 1).any():
+        return None
+    return np.where(linked.any(axis=1), linked.argmax(axis=1), np.arange(len(a)))
+
+
+def _solve_pairs(
+    scaled: NDArray[np.float64], target: NDArray[np.float64], partner: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], bool]:
+    """Solve 2 x 2 systems of unit diagonal (or zero) in terms of sum and difference, their eigenvectors."""
+    rows = np.arange(len(scaled))
+    diagonal = np.diag(scaled)
+    r = np.where(partner == rows, 0.0, scaled[rows, partner])
+    other = np.where((partner == rows)[:, None], 0.0, target.reshape(len(rows), -1)[partner])
+    own = target.reshape(len(rows), -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        halves = [
+            np.where((value > _RANK)[:, None], 0.5 * (own + sign * other) / value[:, None], 0.0)
+            for sign, value in ((1.0, diagonal + r), (-1.0, diagonal - r))
+        ]
+    singular = bool(((diagonal + r <= _RANK) | (diagonal - r <= _RANK)).any())
+    return (halves[0] + halves[1]).reshape(target.shape), singular
+
+
+def _within(
+    a: NDArray[np.float64], d: NDArray[np.float64], c: NDArray[np.float64], block: LinearBlock
+) -> NDArray[np.float64]:
+    """Minimum of (2) within the bounds, from the one without: only what is tied to an active bound changes."""
+    outside, partner = (c < block.lower) | (c > block.upper), _partners(a)
+    tied = np.arange(len(a)) if partner is None else np.flatnonzero(outside | outside[partner])
+    start = np.clip(c, block.lower, block.upper)[tied]
+    lower, upper, part = block.lower[tied], block.upper[tied], a[np.ix_(tied, tied)]
+    step, _ = box_step(d[tied] - part @ start, part, lower - start, upper - start)
+    found = c.copy()
+    found[tied] = np.clip(start + step, lower, upper)
+    return found
 
 
 def square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,8 +46,10 @@ class XpcsFit(Result):
         Shape (n, n), of the physical parameters and coefficients themselves; NaN in the rows of those at a bound.
     contrast, contrast_errors, offset, offset_errors
         Of every angle, in the order of the data, shape (n_phi,); NaN for an angle without data.
+    loss
+        Name of the loss that the fit minimised.
     chi_squared, dof
-        Sum of squared residuals over sigma, each pair of times once, and its degrees of freedom.
+        Sum of squared residuals over sigma, each pair of times once, whatever the loss, and its degrees of freedom.
     n_used, n_masked
         Number of pairs that were used, and that were masked or not finite, all angles together.
     sigma, noise
@@ -58,6 +60,8 @@ class XpcsFit(Result):
         Physical parameter -> whether the data determine it, and why not.
     quality
         A verdict with its reasons.
+    notes
+        What was found in the data, in sentences: pixels that are not used, angles without data.
     strategy
         How the data were held, and why.
     basins
@@ -87,6 +91,7 @@ class XpcsFit(Result):
     contrast_errors: NDArray[np.float64]
     offset: NDArray[np.float64]
     offset_errors: NDArray[np.float64]
+    loss: str
     chi_squared: float
     dof: int
     n_used: int
@@ -96,6 +101,7 @@ class XpcsFit(Result):
     at_bounds: dict[str, str]
     identifiable: dict[str, Identifiability]
     quality: XpcsQuality
+    notes: tuple[str, ...]
     strategy: Strategy
     basins: tuple[Basin, ...]
     information: NDArray[np.float64]
@@ -197,8 +203,9 @@ class XpcsFit(Result):
             error = self.standard_errors.get(name)
             text = show(value) if error is None or not isinstance(value, float) else with_error(value, error)
             rows.append((name, text, self._remark(name)))
+        robust = "" if self.loss == "linear" else f" (outliers counted in full; the fit has the loss {self.loss!r})"
         title = (
-            f"XPCS fit, {self.mode}: reduced chi-squared {self.reduced_chi_squared:.4f} "
+            f"XPCS fit, {self.mode}: reduced chi-squared {self.reduced_chi_squared:.4f}{robust} "
             f"({self.n_used} pairs of {len(self.phi)} {'angle' if len(self.phi) == 1 else 'angles'})"
         )
         note = " ".join(
@@ -209,16 +216,18 @@ class XpcsFit(Result):
             )
         )
         reasons = [f"{name}: {found.reason}." for name, found in self.identifiable.items() if not found]
-        note = "\n".join([note, *reasons])
+        other = [text for text in self.notes if text not in self.quality.reasons]
+        note = "\n".join([note, *reasons, *other])
         return Table(title, ("parameter", "value", ""), tuple(rows), note)
 
     def _remark(self, name: str) -> str:
         if name in self.space.constants:
             return "fixed"
+        unit = self.space[name].unit
+        if name in self.at_bounds:
+            return ", ".join(filter(None, (unit, f"at its {self.at_bounds[name]} bound")))
         found = self.identifiable.get(name)
-        if found is not None and not found:
-            return "not determined"
-        return self.space[name].unit
+        return unit if found is None or found else ", ".join(filter(None, (unit, "not determined")))
 
     def __repr__(self) -> str:
         """Return status and table."""

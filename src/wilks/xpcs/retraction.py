@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.core.parameter import Real
+from wilks.xpcs.model import POWER_LAWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wilks.core.space import Space
-
-_LAWS = (("D0", "alpha", "D_offset"), ("gamma_dot_0", "beta", "gamma_dot_offset"))
+_LARGEST_POWER = 300.0
+"""Logarithm of the largest power of the reference time that is computed: products of a few stay finite."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class PowerLawSteps:
         (a, alpha, offset), (da, dalpha, doffset) = self._values(u, straight, law)
         if not (da or doffset) or not dalpha:
             return None  # straight in these coordinates
+        if (abs(alpha) + abs(dalpha)) * abs(self.log_time) > _LARGEST_POWER:
+            return None
         power = math.exp(alpha * self.log_time)
         j = a * power + offset + da * power + a * power * self.log_time * dalpha + doffset
         s = alpha * a * power + alpha * power * da + a * power * (1.0 + alpha * self.log_time) * dalpha
@@ -106,7 +109,7 @@ def power_law_steps(space: Space, times: NDArray[np.float64]) -> PowerLawSteps:
     boxes = [space[name] for name in free]
     real = [box for box in boxes if isinstance(box, Real)]
     laws = tuple(
-        (free.index(law[0]), free.index(law[1]), free.index(law[2])) for law in _LAWS if set(law) <= set(free)
+        (free.index(law[0]), free.index(law[1]), free.index(law[2])) for law in POWER_LAWS if set(law) <= set(free)
     )
     return PowerLawSteps(
         laws,

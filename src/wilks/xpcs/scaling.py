@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -145,9 +146,27 @@ class LinearBlock:
     penalty: NDArray[np.float64]
     reason: str
 
+    @cached_property
+    def own(self) -> NDArray[np.intp]:
+        """Coefficients that each angle depends on, shape (n_angles, w): few of many if every angle has its own."""
+        used = (self.to_contrast != 0) | (self.to_offset != 0)
+        width = int(used.sum(axis=1).max(initial=0))
+        found: NDArray[np.intp] = np.argsort(~used, axis=1, kind="stable")[:, :width]
+        return found
+
+    @cached_property
+    def maps(self) -> NDArray[np.float64]:
+        """Rows of the two matrices for each angle and its own coefficients, offset first, shape (n_angles, 2, w)."""
+        rows = np.stack([self.to_offset, self.to_contrast], axis=1)
+        return np.take_along_axis(rows, self.own[:, None, :], axis=2)
+
     def scaled(self, c: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Contrast and offset of every angle, equation (1)."""
         return self.contrast + self.to_contrast @ c, self.offset + self.to_offset @ c
+
+    def without_contrast(self) -> LinearBlock:
+        """Return the same block with a contrast of 0 at every angle."""
+        return replace(self, to_contrast=np.zeros_like(self.to_contrast), contrast=np.zeros_like(self.contrast))
 
     def with_penalty(self, penalty: NDArray[np.float64]) -> LinearBlock:
         """Return the same block with this penalty."""

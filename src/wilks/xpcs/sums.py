@@ -1,6 +1,6 @@
 """What a fit sums its data up from: a coarse subset, folded pairs in memory, or matrices that are read again each time.
 
-All three deliver the same thing, so the problems (`wilks.xpcs.problem`) do not know which it is.
+All three deliver the same thing, so the problems (`wilks.xpcs.problems`) do not know which it is.
 """
 
 from __future__ import annotations

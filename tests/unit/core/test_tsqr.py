@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-import wilks.core.tsqr as tsqr
+from wilks.core import tsqr
 from wilks.core.tsqr import RowFactor
 
 
@@ -216,7 +216,25 @@ def in_one_row(matrix):
     return matrix
 
 
-@pytest.mark.parametrize("spoil", [with_outlier, of_rank_seven, with_zeros, beyond_the_floats, in_one_row])
+def subnormal(matrix):
+    return matrix * 1e-320
+
+
+def infinite(matrix):
+    matrix[::2] = np.inf
+    return matrix
+
+
+def nearly_infinite(matrix):
+    return matrix * 3e307
+
+
+SPOILT = [
+    with_outlier, of_rank_seven, with_zeros, beyond_the_floats, in_one_row, subnormal, infinite, nearly_infinite
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_rows_that_no_sample_speaks_for_are_reflected(spoil, monkeypatch):
     rows = spoil(np.random.default_rng(6).normal(size=(20_000, 8)))
     assert tsqr._preconditioned([rows], *rows.shape) is None

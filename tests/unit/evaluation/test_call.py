@@ -475,7 +475,9 @@ def residual_answer(residual, jacobian=None, want="residual"):
 def test_residual_and_jacobian():
     answer = residual_answer(lambda v: [v["x"], 2.0, 0.0], lambda v: np.arange(6).reshape(3, 2))
     assert answer.log_likelihoods.tolist() == [-2.125, -2.125]
-    assert answer.payloads[0].tolist() == [[0.5, 0, 1], [2, 2, 3], [0, 4, 5]]
+    rows, said = answer.payloads[0], np.array([[0.5, 0, 1], [2, 2, 3], [0, 4, 5]])
+    assert rows.T @ rows == pytest.approx(said.T @ said)  # its triangular factor says the same
+    assert answer.n_data == 3
     assert residual_answer(lambda v: [1.0, 2.0]).payloads[0].tolist() == [[1.0], [2.0]]
     assert residual_answer(lambda v: [1.0, 2.0], want="value").payloads is None
 
@@ -513,4 +515,5 @@ def test_wrong_residuals_are_failures(residual, jacobian, text):
 
 def test_jacobian_of_a_fixed_problem():
     problem = ResidualProblem(SPACE, lambda v: [1.0, 2.0], jacobian=lambda v: [[1, 2], [3, 4]]).fix(x=0.0)
-    assert evaluate_chunk(problem, np.array([[1.0]]), "residual").payloads[0].tolist() == [[1, 2], [2, 4]]
+    rows = evaluate_chunk(problem, np.array([[1.0]]), "residual").payloads[0]
+    assert rows.T @ rows == pytest.approx(np.array([[5, 10], [10, 20]]))

@@ -113,7 +113,10 @@ def with_entry(matrix, value):
 WRONG_JACOBIANS = {
     "NaN": (lambda v: with_entry(jacobian(v), np.nan), "jacobian: 1 of 300 entries are NaN or infinite"),
     "infinite": (lambda v: with_entry(jacobian(v), np.inf), "jacobian: 1 of 300 entries are NaN or infinite"),
-    "transposed": (lambda v: jacobian(v).T, "jacobian must return an array of floats of shape (100, 3), got shape (3, "),
+    "transposed": (
+        lambda v: jacobian(v).T,
+        "jacobian must return an array of floats of shape (100, 3), got shape (3, ",
+    ),
     "too short": (lambda v: jacobian(v)[1:], "of shape (100, 3), got shape (99, 3)"),
     "text": (lambda v: "abc", "of shape (100, 3), got 'abc'"),
 }
@@ -415,3 +418,25 @@ def test_gather_hands_out_rows_as_they_are():
     kept = gather(problem, VALUES, Kept)
     assert [len(rows) for rows in kept.rows] == [1, 29, 0, 47, 23]
     np.testing.assert_array_equal(np.concatenate(kept.rows), whole_rows("linear"))
+
+
+# ---------------------------------------------------------------------- as many residuals at every point
+
+
+@pytest.mark.parametrize("want", ["value", "residual"])
+@pytest.mark.parametrize("kind", ["whole", "with Jacobian", "chunked"])
+def test_the_number_of_residuals_stays_the_same(kind, want):
+    data = slice(0, 100)
+
+    def some(function):
+        return (lambda values: iter([function(values)[data]])) if kind == "chunked" else lambda v: function(v)[data]
+
+    given = some(jacobian) if kind == "with Jacobian" else None
+    problem = ResidualProblem(SPACE, some(residual), jacobian=given, chunked=kind == "chunked")
+    assert answer_of(problem, want=want)[0] == "OK"
+    data = slice(1, 100)
+    status, _, _, error = answer_of(problem.fix(b=0.2), THETA[:2], want=want)
+    assert status == "FAILED"
+    assert "residual: 99 numbers, where the first answer had 100" in error
+    anew = ResidualProblem(SPACE, some(residual), chunked=kind == "chunked")
+    assert answer_of(anew, want=want)[0] == "OK"

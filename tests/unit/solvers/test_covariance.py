@@ -35,6 +35,21 @@ def test_a_coordinate_at_a_bound_is_held():
     assert np.isnan(found.covariance[0]).all()
 
 
+@pytest.mark.parametrize("slope", [0.0, -1e-3])
+def test_a_flat_direction_that_ends_at_a_bound_is_flat(slope):
+    """Two equal columns: which point of the valley an ascent ends at is chance, a bound as well as any other."""
+    matrix = np.array([[1e4, 1e4, 0], [1e4, 1e4, 0], [0, 0, 400.0]])
+    found = uncertainty(np.array([0.0, 0.5, 0.5]), np.array([slope, slope, 0.0]), matrix)
+    assert found.held.tolist() == [0, 0, 0]
+    assert np.isinf(np.diag(found.covariance)).tolist() == [True, True, False]
+
+
+def test_an_optimum_exactly_on_a_bound_has_its_errors():
+    found = uncertainty(np.array([0.0]), np.zeros(1), np.array([[1e4]]))
+    assert found.held.tolist() == [0]
+    assert found.covariance[0, 0] == pytest.approx(1e-4)
+
+
 def test_bounds_count_only_where_the_likelihood_pushes():
     u = np.array([0.0, 0.0, 1.0, 1.0, 0.5])
     assert active_bounds(u, np.array([-1.0, 1.0, 1.0, -1.0, 3.0])).tolist() == [-1, 0, 1, 0, 0]
@@ -136,7 +151,7 @@ def test_a_factor_keeps_the_digits_that_its_product_loses():
 
 def test_a_factor_agrees_with_its_product_where_that_is_enough():
     jacobian = jacobian_with_condition(1e3, np.random.default_rng(4))
-    u, slope = np.array([0.5, 0.0, 0.5, 0.5]), np.array([0.0, -1.0, 0.0, 0.0])  # the second one is held at its bound
+    u, slope = np.array([0.5, 0.0, 0.5, 0.5]), np.array([0.0, -1e9, 0.0, 0.0])  # the second one is held at its bound
     product = uncertainty(u, slope, jacobian.T @ jacobian, GAUSS_NEWTON_ROUNDING)
     factor = uncertainty(u, slope, jacobian.T @ jacobian, FACTOR_ROUNDING, factor=jacobian)
     assert factor.covariance[2:, 2:] == pytest.approx(product.covariance[2:, 2:], rel=1e-8)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from tests.unit.solvers.ascents import parabola, positive_definite
+from wilks.core.errors import InvalidProblemError
 from wilks.evaluation.finite_differences import HessianStencil
 from wilks.solvers.curvature import hessian_from, hessian_points, parabola_error, parabola_points, repaired
 from wilks.solvers.jacobian import (
@@ -172,3 +173,13 @@ def test_repair_makes_positive_definite_and_leaves_what_is(m, seed):
     assert np.linalg.eigvalsh(repaired(bad)).min() > 0
     for empty in (np.zeros((m, m)), np.full((m, m), np.nan)):
         assert np.diag(repaired(empty)).min() > 0
+
+
+@pytest.mark.parametrize("other", [1, 4])
+def test_residuals_of_another_length_have_no_difference(other):
+    """One number would be spread over all of them in silence."""
+    centre, answers = np.ones(3), [np.ones(3), None, np.ones(other), np.ones(3)]
+    with pytest.raises(InvalidProblemError, match=f"3 numbers at one point, {other} at another"):
+        forward_jacobian(centre, np.full(4, 0.1), answers)
+    with pytest.raises(InvalidProblemError, match=f"3 numbers at one point, {other} at another"):
+        three_point_jacobian(centre, (np.full(2, 0.1), np.full(2, -0.1)), answers)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from wilks import InvalidProblemError, Real, ResidualProblem, Space
+from wilks import Integer, InvalidProblemError, Real, ResidualProblem, Space
 from wilks.core.loss import Loss
 from wilks.solvers.covariance import uncertainty
 from wilks.solvers.robust import chunked_sandwich, sandwich
@@ -101,6 +101,20 @@ def test_in_chunks(name, with_jacobian):
     np.testing.assert_allclose(found.spread, whole.spread, rtol=1e-6, atol=1e-6)
     fixed = chunked_sandwich(problem.fix(b=-0.3), space.to_values(theta))
     np.testing.assert_allclose(fixed.curvature, whole.curvature[np.ix_([0, 2], [0, 2])], rtol=1e-6, atol=1e-6)
+
+
+def test_in_chunks_beside_a_discrete_parameter():
+    space = Space(a=Real(-1, 1), n=Integer(0, 3), c=Real(-1, 1))
+    slopes = JACOBIAN[:, [0, 2]]
+
+    def residual(values):
+        yield from np.split(RESIDUAL + slopes @ [values["a"], values["c"]], 2)
+
+    problem = ResidualProblem(space, residual, loss="huber", chunked=True)
+    found = chunked_sandwich(problem, {"a": 0.0, "n": 1, "c": 0.0})
+    whole = sandwich(RESIDUAL, slopes, problem.loss)
+    np.testing.assert_allclose(found.curvature, whole.curvature, rtol=1e-6)
+    np.testing.assert_allclose(found.spread, whole.spread, rtol=1e-6)
 
 
 def test_wrong_chunks_are_told():

@@ -197,7 +197,8 @@ def test_no_value_where_the_linear_parameters_are_best():
     holes = lambda u: problem.residual(u) if u[4] > 0.45 else np.full(len(T), math.nan)  # noqa: E731
     value, payload = from_residual(holes)
     ascent, _ = climb(solver(), value, [0.3, 0.1, 0.3, 0.9, 0.5], payload=payload)
-    assert (ascent.converged, ascent.reason) == (False, "no finite value where the linear parameters are best")
+    assert not ascent.converged
+    assert ascent.reason.startswith("no finite value where the linear parameters are best; if a constraint concerns")
     assert ascent.value == value(ascent.u)
 
 

@@ -52,7 +52,7 @@ def test_scales_are_in_units_of_the_box():
     ("name", "hint"), [("rat", "did you mean 'rate'?"), ("n", "they are a, rate"), ("zzz", "they are a, rate")]
 )
 def test_a_scale_of_what_is_no_real_parameter(name, hint):
-    problem = LikelihoodProblem(SPACE, lambda v: 0.0)
+    problem = wilks.ResidualProblem(SPACE, lambda v: np.ones(3))
     with pytest.raises(wilks.InvalidConfigurationError) as caught:
         wilks.fit(problem, options=FitOptions(x_scale={name: 1.0}), callbacks=())
     assert str(caught.value) == f"x_scale: {name!r} is no free real parameter; {hint}"
@@ -73,6 +73,25 @@ CALLS = {
     "nowhere to start": (
         lambda p: wilks.fit(p, options=FitOptions("local")),
         "fit: method='local' needs start=, or initial values in the space",
+    ),
+    "scales without residuals": (
+        lambda p: wilks.fit(p, options=FitOptions(x_scale={"a": 1.0})),
+        "x_scale: only problems with residuals use it, got a LikelihoodProblem; leave it out",
+    ),
+    "sigma without residuals": (
+        lambda p: wilks.fit(p, options=FitOptions(sigma_known=False)),
+        "sigma_known: only problems with residuals use it, got a LikelihoodProblem; leave it out",
+    ),
+    "projection of nothing": (
+        lambda p: wilks.fit(p, options=FitOptions(projection="full")),
+        "projection: 'full' is for linear parameters that are solved for; the problem declares none; leave it out",
+    ),
+    "projection with a loss": (
+        lambda p: wilks.fit(
+            wilks.ResidualProblem(Space(a=Real(0, 1)), lambda v: np.ones(3), linear=("a",), loss="huber"),
+            options=FitOptions(projection="full"),
+        ),
+        "projection: 'full' is for linear parameters that are solved for; the loss 'huber' allows none; leave it out",
     ),
 }
 

@@ -74,6 +74,22 @@ def test_unknown_sigma_is_estimated():
     assert unknown.quality.significance["a"] == pytest.approx(unknown.best["a"] / unknown.standard_errors["a"])
 
 
+def test_unknown_sigma_is_not_estimated_without_degrees_of_freedom():
+    space = Space(a=Real(-5, 5), b=Real(-5, 5))
+    problem = ResidualProblem(space, lambda v: np.array([v["a"] - 1.0, v["b"] - 2.0]) / 0.1)
+    result = fit(problem, options=FitOptions(sigma_known=False))
+    assert result.dof == 0
+    assert all(math.isnan(error) for error in result.standard_errors.values())
+    assert result.provenance.executed[-1].detail.startswith("unknown: sigma_known=False, and 0 degrees of freedom")
+    assert fit(problem).standard_errors == pytest.approx({"a": 0.1, "b": 0.1})
+
+
+def test_the_errors_of_a_loss_need_no_sigma():
+    result = fit(decay(loss="huber"), options=FitOptions(sigma_known=False))
+    assert result.standard_errors == fit(decay(loss="huber")).standard_errors
+    assert "changes nothing" in result.provenance.executed[-1].detail
+
+
 def test_a_parameter_at_its_bound():
     result = fit(LikelihoodProblem(Space(a=Real(0, 5), b=Real(-5, 5)), lambda v: -((v["a"] + 1) ** 2) - v["b"] ** 2))
     assert result.quality.flag == "marginal"

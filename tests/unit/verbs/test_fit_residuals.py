@@ -88,7 +88,7 @@ def test_errors_are_those_of_the_loss(loss):
     """Those of the formula, with the exact Jacobian at the best point."""
     result = fit(ResidualProblem(SPACE, residual, loss=Loss(loss, 1.5), linear=("a", "c")))
     assert result.status.success
-    assert names(result) == ["multi-start", "errors"]
+    assert names(result) == ["linear parameters", "multi-start", "errors"]
     exact = sandwich(residual(result.best), jacobian(result.best), Loss(loss, 1.5)).covariance()
     assert result.covariance == pytest.approx(exact, rel=1e-4)
     for name, error in PLAIN.standard_errors.items():

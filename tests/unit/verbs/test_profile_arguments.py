@@ -89,6 +89,15 @@ def test_too_many_discrete_combinations_are_refused():
     assert wilks.profile(problem, over=("x", "j"), grid={"x": 5}, seed=1, audit=0, callbacks=[]).status.success
 
 
+def test_a_wrong_linear_parameter_is_refused():
+    """A map with it would be too low everywhere."""
+    x = np.linspace(0, 3, 20)
+    space = Space(a=Real(0, 5), rate=Real(0.1, 5))
+    problem = wilks.ResidualProblem(space, lambda v: 2 * np.exp(-x) - v["a"] * np.exp(-v["rate"] * x), linear=("rate",))
+    with pytest.raises(wilks.InvalidProblemError, match="the residual is not linear in rate, which is declared so"):
+        wilks.profile(problem, over="a", seed=1, callbacks=[])
+
+
 def test_a_problem_is_needed():
     with pytest.raises(wilks.InvalidProblemError, match=r"profile: expected a wilks\.LikelihoodProblem"):
         wilks.profile(lambda v: 0.0, over="a")

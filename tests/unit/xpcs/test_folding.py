@@ -328,7 +328,7 @@ def test_wrong_arguments():
 def test_remarks():
     c2 = measured(2)
     c2[1, :2] = c2[1, :, :2] = np.nan
-    masked, *_ = fold(data_of(c2)).report.remarks()
+    masked = fold(data_of(c2)).report.masked()
     assert masked == "77 pairs (4.94%) are not used (9.9% of angle 1)"
     assert fold(data_of(measured(2))).report.remarks() == ()
     (wrong,) = fold(data_of(measured(2, 60), sigma=2 * SIGMA)).report.remarks()

@@ -7,7 +7,7 @@ import pytest
 
 import wilks
 from wilks import xpcs
-from wilks.xpcs.identifiability import Evidence, judge
+from wilks.xpcs.identifiability import Evidence, chance, judge
 
 SPACE = wilks.Space(
     D0=wilks.Real(1e2, 1e4, scale="log"),
@@ -45,21 +45,30 @@ def test_all_is_well():
     assert all(each.ok and not each.reason for each in found.values())
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 30, 300])
+def test_what_parameters_gain_by_chance_is_a_quantile_of_chi_squared(n):
+    from scipy.stats import chi2
+
+    assert chance(n) == pytest.approx(chi2.isf(0.0027, n), rel=0.02)
+    assert chance(0) == chance(1)  # a direction of the flow that is fixed costs nothing
+
+
 def test_no_contrast():
-    chance = 8 + 3 * math.sqrt(16)  # of four contrasts and four parameters
-    found = of(contrast_gain=chance - 0.01)
+    limit = chance(8)  # of four contrasts and four parameters
+    found = of(contrast_gain=limit - 0.01)
     assert undetermined(found) == set(SPACE.free)
-    assert "do not differ from a constant: chi-squared is only 20 lower" in found["D0"].reason
-    assert undetermined(of(contrast_gain=chance + 0.01)) == set()
+    assert "do not differ from a constant: chi-squared is only 24 lower" in found["D0"].reason
+    assert undetermined(of(contrast_gain=limit + 0.01)) == set()
     assert "only 0 lower" in of(contrast_gain=-3.0)["D0"].reason
     assert undetermined(of(contrast_gain=math.nan)) == set()  # contrasts were given
 
 
 def test_no_shear():
-    found = of(shear_gain=8.9)
+    limit = chance(2)  # of the rate and the direction
+    found = of(shear_gain=limit - 0.01)
     assert undetermined(found) == {"gamma_dot_0", "phi0"}
-    assert found["phi0"].reason == "no shear is seen: without it chi-squared rises by 8.9 only"
-    assert undetermined(of(shear_gain=9.1)) == undetermined(of(shear_gain=math.nan)) == set()
+    assert found["phi0"].reason == "no shear is seen: without it chi-squared rises by 12 only"
+    assert undetermined(of(shear_gain=limit + 0.01)) == undetermined(of(shear_gain=math.nan)) == set()
     assert "one angle alone" in of(shear_gain=1.0, n_angles=1)["gamma_dot_0"].reason
 
 
@@ -128,6 +137,23 @@ def test_a_sample_at_rest_has_no_shear():
     reasons, _ = verdicts(measured(still), parameters={"D_offset": 0.0, "gamma_dot_offset": 0.0, "beta": 0.0})
     assert reasons["gamma_dot_0"].startswith("no shear is seen")
     assert {"D0", "alpha"}.isdisjoint(reasons)
+
+
+def test_a_sigma_that_is_too_small_makes_no_shear_of_noise():
+    """By the sigma that is given, noise gains a hundred times as much with a shear."""
+    data = measured(FLOW | {"gamma_dot_0": 0.0})
+    low = xpcs.TwoTimeData(data.c2, data.t, data.phi, data.q, data.gap, sigma=0.0005)
+    reasons, result = verdicts(low, parameters={"D_offset": 0.0, "gamma_dot_offset": 0.0})
+    assert {"gamma_dot_0", "beta", "phi0"} == set(reasons)
+    assert result.reduced_chi_squared > 50
+
+
+def test_offsets_that_differ_do_not_hide_the_contrast_of_averaged_scaling():
+    place = xpcs.Geometry(0.1 * np.arange(24), 0.1, 0.0054, None, PHI)
+    values = {name: FLOW[name] for name in ("D0", "alpha", "D_offset")}
+    data = xpcs.simulate(values, place, mode="static", contrast=0.1, offset=[1.0, 1.1, 0.9, 1.2], sigma=0.01, seed=4)
+    result = xpcs.fit(data, "static", scaling="averaged", parameters={"D_offset": 0.0}, seed=1, callbacks=())
+    assert not any("do not differ from a constant" in each.reason for each in result.identifiable.values())
 
 
 @pytest.mark.parametrize("n_angles", [1, 4])

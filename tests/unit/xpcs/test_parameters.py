@@ -103,5 +103,5 @@ def test_values_that_are_neither(value):
 
 
 def test_nothing_left_to_fit():
-    with pytest.raises(InvalidConfigurationError, match="at least one free parameter"):
+    with pytest.raises(InvalidConfigurationError, match="all of D0, alpha, D_offset are fixed"):
         physical_space("static", dict.fromkeys(PHYSICAL_NAMES["static"], 1.0))

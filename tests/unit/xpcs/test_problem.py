@@ -14,7 +14,7 @@ from wilks.xpcs.folding import fold
 from wilks.xpcs.gram import NUMPY
 from wilks.xpcs.model import PHYSICAL_NAMES
 from wilks.xpcs.parameters import physical_space
-from wilks.xpcs.problem import RobustXpcsProblem, XpcsProblem
+from wilks.xpcs.problems import RobustXpcsProblem, XpcsProblem
 from wilks.xpcs.scaling import Scaling, Shrinkage, as_scaling, linear_block
 from wilks.xpcs.sums import PairSums
 

@@ -236,3 +236,29 @@ def test_square_root_of_a_matrix_with_rounding():
     matrix = np.array([[1.0, 1.0, 0.0], [1.0, 1.0 - 1e-16, 0.0], [0.0, 0.0, 0.0]])
     rows = square_root(matrix)
     np.testing.assert_allclose(rows.T @ rows, matrix, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_matrices_of_pairs_are_solved_like_any_other(seed):
+    """Pairs and single rows in any order, some of them singular."""
+    rng = np.random.default_rng(seed)
+    a = np.zeros((7, 7))
+    for pair, singular in (((0, 4), False), ((5, 2), seed % 2), ((1,), False), ((6, 3), False)):
+        factor = rng.normal(size=(len(pair), 1 if singular else 3)) * 10.0 ** rng.uniform(-3, 3, (len(pair), 1))
+        a[np.ix_(pair, pair)] = factor @ factor.T
+    target = a @ rng.normal(size=(7, 3))
+    mixed = np.linalg.qr(rng.normal(size=(7, 7)))[0]  # the same matrix without its zeros
+    found, singular = solve_semidefinite(a, target)
+    assert singular == bool(seed % 2)
+    np.testing.assert_allclose(a @ found, target, rtol=1e-8, atol=1e-10 * np.abs(target).max())
+    if not singular:
+        other, _ = solve_semidefinite(mixed @ a @ mixed.T, mixed @ target)
+        np.testing.assert_allclose(mixed.T @ other, found, rtol=1e-5, atol=1e-8 * np.abs(found).max())
+    assert solve_semidefinite(a, target[:, 0])[0].shape == (7,)
+
+
+def test_a_row_of_zeros_among_pairs_leaves_its_unknown_at_zero():
+    a = np.diag([4.0, 0.0, 1.0])
+    found, singular = solve_semidefinite(a, np.array([2.0, 0.0, 3.0]))
+    assert found.tolist() == [0.5, 0.0, 3.0]
+    assert singular

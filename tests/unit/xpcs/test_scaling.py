@@ -154,3 +154,26 @@ def test_shrinkage_is_the_spread_about_the_mean(scaling):
 def test_widths_must_be_positive(width):
     with pytest.raises(InvalidConfigurationError, match="expected a width > 0 or None for offset"):
         Shrinkage(offset=width)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "width"), [("individual", 2), ("averaged", 2), (Scaling.fourier(1), 6), (Scaling.constant(0.3, 1.0), 0)]
+)
+def test_the_coefficients_of_each_angle_say_all(scaling, width):
+    """However many angles: each depends on the coefficients of its own alone."""
+    phi = np.array([0.0, 40.0, 95.0, 170.0, -30.0])
+    block = linear_block(as_scaling(scaling), phi, np.full(5, 100), (np.full(5, 0.3), np.ones(5)))
+    assert block.own.shape == (5, width)
+    c = np.random.default_rng(1).normal(size=len(block.names))
+    for k in range(5):
+        offset, contrast = block.maps[k] @ c[block.own[k]]
+        assert offset == pytest.approx(block.to_offset[k] @ c)
+        assert contrast == pytest.approx(block.to_contrast[k] @ c)
+
+
+def test_without_contrast_the_offsets_stay():
+    block = linear_block(as_scaling("individual"), np.zeros(3), np.full(3, 100), (np.full(3, 0.3), np.ones(3)))
+    none = block.without_contrast()
+    contrast, offset = none.scaled(np.arange(6.0))
+    assert contrast.tolist() == [0.0, 0.0, 0.0]
+    assert offset.tolist() == [3.0, 4.0, 5.0]

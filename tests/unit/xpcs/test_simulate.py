@@ -7,7 +7,7 @@ from tests.unit.xpcs import brute_force
 from wilks.core.errors import InvalidConfigurationError
 from wilks.xpcs.convention import Convention
 from wilks.xpcs.model import Geometry
-from wilks.xpcs.simulate import simulate
+from wilks.xpcs.simulation import simulate
 
 VALUES = {
     "D0": 2000.0, "alpha": -0.6, "D_offset": 3.0,

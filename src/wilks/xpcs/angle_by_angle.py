@@ -1,10 +1,11 @@
 r"""One fit for each angle, and their combination.
 
 A joint fit is as quick and uses the angles together, so this is a check of it: do the angles agree? With the estimate
-:math:`z_k` of angle k (logarithms of parameters with a log scale) and the Gauss-Newton matrix :math:`H_k` of its fit,
-contrast and offset projected out, the combination with the least variance is
+:math:`z_k` of angle k (logarithms of parameters with a log scale) and its covariance :math:`C_k`, the combination with
+the least variance is
 
-.. math:: \hat z = H^{-1} \sum_k H_k z_k, \quad H = \sum_k H_k, \quad \mathrm{cov}\,\hat z = H^{-1}                (1)
+.. math:: \hat z = H^{-1} \sum_k H_k z_k, \quad H_k = C_k^{-1}, \quad H = \sum_k H_k, \quad
+          \mathrm{cov}\,\hat z = H^{-1}                                                                           (1)
 
 Only angles that determine all parameters within their boxes take part: elsewhere the estimate is where a bound is, and
 no parabola describes the likelihood. If these angles agree, the deviations
@@ -18,17 +19,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Real
 from wilks.core.random import resolve_seed
+from wilks.core.table import with_error
 from wilks.verbs.context import Common
 from wilks.xpcs.conclusion import conclude
 from wilks.xpcs.course import Course
-from wilks.xpcs.fit import check_question
+from wilks.xpcs.fitting import check_question
 from wilks.xpcs.preparation import prepare
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class SequentialFit:
     used
         Positions of the angles that were combined.
     heterogeneity, heterogeneity_dof
-        Q of equation (2), and its degrees of freedom.
+        Q of equation (2), whatever the combination, and its degrees of freedom.
     message
         A sentence for people.
     """
@@ -95,7 +97,10 @@ class SequentialFit:
 
     def __repr__(self) -> str:
         """Return the message."""
-        return f"<SequentialFit: {self.message}>"
+        numbers = ", ".join(
+            f"{name} = {with_error(self.values[name], self.standard_errors[name])}" for name in self.names
+        )
+        return f"<SequentialFit: {self.message}>" if not self.used else f"<SequentialFit: {self.message}. {numbers}>"
 
 
 def sequential(
@@ -164,27 +169,27 @@ def combine(
 ) -> SequentialFit:
     """Combine fits of single angles."""
     names = space.free
-    converged = [k for k, fit in enumerate(fits) if fit is not None and fit.status.success]
+    converged = {k: fit for k, fit in enumerate(fits) if fit is not None and fit.status.success}
     needed = max(1, math.ceil(min_success_rate * len(fits)))
-    used = [k for k in converged if _is_complete(fits[k], names)]
+    used = {k: fit for k, fit in converged.items() if all(math.isfinite(fit.standard_errors[name]) for name in names)}
     success = len(converged) >= needed and bool(used)
     n = len(names)
     z, covariance = np.full(n, np.nan), np.full((n, n), np.nan)
     heterogeneity, dof = math.nan, 0
     if used:
-        points, matrices = _in_logs(space, [_present(fits[k]) for k in used])
-        if combination == "inverse_variance":
-            covariance = np.linalg.inv(matrices.sum(axis=0))
-            z = covariance @ np.einsum("kij,kj->i", matrices, points)  # (1)
-        else:
-            counts = np.array([float(_present(fits[k]).n_used) for k in used])
-            weights = np.ones(len(used)) if combination == "uniform" else counts
-            weights /= weights.sum()
-            z = weights @ points
-            covariance = np.einsum("k,kij->ij", weights**2, np.linalg.inv(matrices))
+        points, covariances = _in_logs(space, list(used.values()))
+        matrices = np.linalg.inv(covariances)
+        covariance = np.linalg.inv(matrices.sum(axis=0))
+        z = covariance @ np.einsum("kij,kj->i", matrices, points)  # (1)
         off = points - z
         heterogeneity = float(np.einsum("ki,kij,kj->", off, matrices, off))  # (2)
         dof = n * (len(used) - 1)
+        if combination != "inverse_variance":
+            counts = np.array([float(fit.n_used) for fit in used.values()])
+            weights = np.ones(len(used)) if combination == "uniform" else counts
+            weights /= weights.sum()
+            z = weights @ points
+            covariance = np.einsum("k,kij->ij", weights**2, covariances)
     factors = np.array([math.exp(z[i]) if _is_log(space, name) else 1.0 for i, name in enumerate(names)])
     covariance = covariance * np.outer(factors, factors)
     plain = [math.exp(z[i]) if _is_log(space, name) else float(z[i]) for i, name in enumerate(names)]
@@ -192,6 +197,12 @@ def combine(
         f"{len(converged)} of {len(fits)} angles converged ({needed} are needed), {len(used)} were combined by "
         f"{combination.replace('_', ' ')}"
     )
+    if not used:
+        open_names = sorted({name for fit in fits if fit is not None for name in names if not fit.identifiable[name]})
+        message += (
+            f": no angle determines {', '.join(open_names) or 'anything'} by itself; fix what one angle cannot tell"
+        )
+        message += " (phi0 with flow)" if "phi0" in open_names else ""
     return SequentialFit(
         fits,
         names,
@@ -208,26 +219,17 @@ def combine(
 
 
 def _in_logs(space: Space, fits: list[XpcsFit]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimates z_k, shape (k, n), and matrices H_k, shape (k, n, n)."""
-    points, matrices = [], []
+    """Estimates z_k, shape (k, n), and covariances C_k, shape (k, n, n)."""
+    points, covariances = [], []
+    logs, n = np.array([_is_log(space, name) for name in space.free]), len(space.free)
     for fit in fits:
         values = np.array([fit.physical[name] for name in space.free])
-        logs = np.array([_is_log(space, name) for name in space.free])
         slopes = np.where(logs, values, 1.0)
-        points.append(np.where(logs, np.log(np.where(logs, values, 1.0)), values))
-        matrices.append(fit.information * np.outer(slopes, slopes))
-    return np.array(points), np.array(matrices)
+        points.append(np.where(logs, np.log(slopes), values))
+        covariances.append(fit.covariance[:n, :n] / np.outer(slopes, slopes))
+    return np.array(points), np.array(covariances)
 
 
 def _is_log(space: Space, name: str) -> bool:
     box = space[name]
     return isinstance(box, Real) and box.scale == "log"
-
-
-def _is_complete(fit: XpcsFit | None, names: tuple[str, ...]) -> bool:
-    return fit is not None and all(math.isfinite(fit.standard_errors[name]) for name in names)
-
-
-def _present(fit: Any) -> XpcsFit:  # noqa: ANN401 - narrows a type
-    found: XpcsFit = fit
-    return found

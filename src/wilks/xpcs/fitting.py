@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wilks.core.errors import FitFailedError, InvalidConfigurationError, InvalidDataError
+import numpy as np
+
+from wilks.core.errors import FitFailedError, InvalidConfigurationError, InvalidDataError, InvalidProblemError
 from wilks.core.random import resolve_seed
 from wilks.core.result import Result
 from wilks.verbs.context import Common
@@ -14,8 +16,9 @@ from wilks.xpcs.convention import Convention
 from wilks.xpcs.course import Course
 from wilks.xpcs.data import TwoTimeData
 from wilks.xpcs.options import FitOptions, ShearWeights
-from wilks.xpcs.parameters import ALIASES, check_mode, physical_space
+from wilks.xpcs.parameters import ALIASES, DEFAULTS, SCALING_NAMES, check_mode, physical_space
 from wilks.xpcs.preparation import Question, prepare
+from wilks.xpcs.problems import XpcsProblem
 from wilks.xpcs.scaling import as_scaling
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def fit(
         Where the subset is searched; the passes over all data use threads of this process.
     log
         Where the evaluations on all data are kept; with a file an interrupted fit goes on when it is called again
-        with the same seed.
+        with the same seed. The search on the subset, and a robust fit after the least squares, begin anew.
     seed, stop, callbacks, throw
         As for `wilks.fit`.
 
@@ -114,6 +117,58 @@ def fit(
     return result
 
 
+def problem(
+    data: TwoTimeData,
+    mode: str = "laminar_flow",
+    *,
+    scaling: str | Scaling = "individual",
+    parameters: Mapping[str, Real | float] | None = None,
+    convention: Convention | None = None,
+    options: FitOptions | None = None,
+) -> XpcsProblem:
+    """Chi-squared of the data as a problem for the other verbs, such as ``wilks.profile``.
+
+    Its parameters are the physical ones; contrast and offset are at their best at every point. Every evaluation is a
+    pass over all data. The loss is least squares, and angles weigh the same unless the options give them weights.
+
+    Parameters
+    ----------
+    data, mode, scaling, parameters, convention, options
+        As for `fit`; of the options those for the search mean nothing here.
+
+    Returns
+    -------
+    Problem
+        With the log-likelihood ``-chi_squared / 2``.
+
+    Raises
+    ------
+    InvalidDataError, InvalidConfigurationError
+        If the data or an argument cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np, wilks
+    >>> from wilks import xpcs
+    >>> geometry = xpcs.Geometry(t=0.1 * np.arange(40), dt=0.1, q=0.0054, gap=None, phi=[0.0, 90.0])
+    >>> data = xpcs.simulate({"D0": 2e4, "alpha": 0.0, "D_offset": 0.0}, geometry, mode="static", sigma=0.01, seed=1)
+    >>> problem = xpcs.problem(data, "static", parameters={"D_offset": 0.0})
+    >>> profile = wilks.profile(problem, over="alpha", seed=1, callbacks=())
+    >>> len(profile.intervals("alpha", 0.68))
+    1
+    """
+    question = check_question(data, mode, scaling, parameters, convention, options)
+    if not question.options.loss.is_linear or isinstance(question.options.weights, ShearWeights):
+        raise InvalidConfigurationError(
+            "problem: a robust loss and ShearWeights need a fit around them; use xpcs.fit, or give weights as numbers"
+        )
+    prepared = prepare(data, question)
+    weights = np.ones(data.n_phi) if question.options.weights is None else np.asarray(question.options.weights)
+    return XpcsProblem(
+        question.space, prepared.sums, prepared.geometry, question.mode, prepared.block, weights[prepared.used]
+    )
+
+
 def check_question(
     data: TwoTimeData,
     mode: str,
@@ -127,7 +182,8 @@ def check_question(
         raise InvalidDataError(f"xpcs.fit: expected wilks.xpcs.TwoTimeData first, got {type(data).__name__}")
     for name, value, kind in (("convention", convention, Convention), ("options", options, FitOptions)):
         if value is not None and not isinstance(value, kind):
-            raise InvalidConfigurationError(f"{name}: expected wilks.xpcs.{kind.__name__}(...), got {value!r}")
+            kind_given = f"{type(value).__module__}.{type(value).__name__}"
+            raise InvalidConfigurationError(f"{name}: expected wilks.xpcs.{kind.__name__}(...), got a {kind_given}")
     chosen, known_mode = options or FitOptions(), check_mode(mode)
     space, boxes = physical_space(known_mode, parameters)
     if isinstance(chosen.weights, ShearWeights) and known_mode == "static":
@@ -151,9 +207,19 @@ def _given(space: Space, start: Start) -> list[dict[str, float]]:
                 f"start: expected a result, a dictionary of values or a list of these, got {values!r}"
             )
         named = {ALIASES.get(name, name): value for name, value in values.items()}
+        unknown = [name for name in named if name not in (*DEFAULTS, *SCALING_NAMES)]
+        if unknown and not isinstance(item, Result):
+            raise InvalidConfigurationError(
+                f"start: {', '.join(map(repr, unknown))} is no parameter; they are {', '.join(space.names)}"
+            )
         missing = [name for name in space.free if name not in named]
         if missing:
             raise InvalidConfigurationError(f"start: {', '.join(missing)} is missing in {values!r}")
-        theta = space.to_theta({name: named[name] for name in space.free})
+        try:
+            theta = space.to_theta({name: named[name] for name in space.free})
+        except InvalidProblemError as error:
+            raise InvalidConfigurationError(
+                f"start: {error}; give another start, or another box by parameters={{...: wilks.Real(...)}}"
+            ) from error
         found.append(dict(zip(space.free, theta.tolist(), strict=True)))
     return found
