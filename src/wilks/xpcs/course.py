@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.parameter import Real
 from wilks.core.random import keyed_generator
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
@@ -24,6 +23,7 @@ from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.result import Basin
 from wilks.solvers.retracted import Retracted
 from wilks.verbs.context import Common, Context
+from wilks.verbs.fit_options import SCALE_RATIO, scale_ratio
 from wilks.xpcs.model import regularised_times
 from wilks.xpcs.options import ShearWeights
 from wilks.xpcs.problems import RobustXpcsProblem, XpcsProblem
@@ -55,7 +55,6 @@ _MAX_RIVALS = 3
 _WORTHWHILE = 2.0
 """Least ratio of the sizes of two subsets for which both are used."""
 _DAMPINGS, _MOVED, _KEY = (100.0, 10_000.0), 0.05, 50
-_SCALE_RATIO = 1000.0
 
 
 @dataclass
@@ -162,8 +161,8 @@ class Course:
             given.append(dict(self.space.to_values(start)))  # type: ignore[arg-type]  # all are real
         method = self.options.method
         if method == "auto":
-            ratio = _width_ratio(self.space)
-            method = "cma_es" if ratio > _SCALE_RATIO else "multi_start"
+            ratio = scale_ratio(self.space)
+            method = "cma_es" if ratio > SCALE_RATIO else "multi_start"
             self.steps.append(Step("choice of method", f"{method}: the widths of the boxes differ by {ratio:.3g}"))
         if method == "local":
             if not given:
@@ -328,12 +327,6 @@ class Course:
 def _rivals(basins: tuple[Basin, ...]) -> list[Basin]:
     """Optima about as high as the best."""
     return [basin for basin in basins if basin.log_likelihood >= basins[0].log_likelihood - _RIVAL][:_MAX_RIVALS]
-
-
-def _width_ratio(space: Space) -> float:
-    """Ratio of the widest to the narrowest box, in the units of the parameters."""
-    widths = [box.upper - box.lower for name in space.free if isinstance(box := space[name], Real)]
-    return max(widths) / min(widths)
 
 
 def _free(space: Space, values: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of values

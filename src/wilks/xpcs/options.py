@@ -62,7 +62,7 @@ class FitOptions:
     method
         ``"multi_start"``: a design of points is screened on a coarse subset of the data, and the best are refined.
         ``"cma_es"``: an evolution strategy with restarts on the coarse subset, then refinement. ``"local"``: from the
-        initial values alone. ``"auto"``: the evolution strategy if the widths of the boxes of the physical parameters
+        initial values alone. ``"auto"``: the evolution strategy if the widths of the boxes with a linear scale
         differ by more than a factor of 1000, else the multi-start.
     n_starts, n_refined
         Points that are screened, and how many of them are refined.
