@@ -23,6 +23,7 @@ import numpy as np
 from wilks.core.least_squares import ResidualProblem
 from wilks.evaluation.answers import attempt
 from wilks.evaluation.finite_differences import forward_steps
+from wilks.solvers.mentions import mentions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,7 +126,7 @@ _KNOWN: weakref.WeakKeyDictionary[Problem, JaxAnswer] = weakref.WeakKeyDictionar
 def jax_jacobian(problem: Problem, theta: NDArray[np.float64]) -> JaxAnswer:
     """Jacobian of a residual that is a function of JAX, if it is one.
 
-    The residual is called once, at `theta`, when JAX has been imported, and the problem has no Jacobian of its own.
+    The residual is called once, at `theta`, when its code speaks of JAX, and the problem has no Jacobian of its own.
 
     Parameters
     ----------
@@ -150,6 +151,8 @@ def jax_jacobian(problem: Problem, theta: NDArray[np.float64]) -> JaxAnswer:
     known = _KNOWN.get(problem)
     if known is not None and known.jacobian is not None and known.jacobian.x64 == x64:
         return known
+    if not mentions(problem.residual, "jax"):
+        return JaxAnswer(None, "the code of the residual does not speak of JAX")
     answer, error = attempt(problem.residual, problem.space.to_values(theta))
     if error or not isinstance(answer, jax.Array):
         return JaxAnswer(None, error or f"the residual returns no jax.Array, but a {type(answer).__name__}")

@@ -111,14 +111,16 @@ def through_numpy(values):
 
 
 def raising(values):
+    jnp.zeros(1)
     raise ZeroDivisionError("by my own code\nand more")
 
 
 REFUSED = {
     "branches of Python": (branching, "cannot be traced by JAX: TracerBoolConversionError"),
     "NumPy inside": (through_numpy, "cannot be traced by JAX: TracerArrayConversionError"),
-    "a NumPy function": (lambda v: v["a"] * X, "the residual returns no jax.Array, but a ndarray"),
-    "a list": (lambda v: [v["a"]], "returns no jax.Array, but a list"),
+    "a NumPy function": (lambda v: v["a"] * X, "does not speak of JAX"),
+    "an array of NumPy": (lambda v: np.asarray(v["a"] * jnp.asarray(X)), "returns no jax.Array, but a ndarray"),
+    "a list": (lambda v: [float(jnp.sin(v["a"]))], "returns no jax.Array, but a list"),
     "raises": (raising, "ZeroDivisionError: by my own code"),
     "a matrix": (lambda v: v["a"] * jnp.ones((2, 2)), "expected a 1-D array with derivatives of shape (n, 3)"),
 }
@@ -141,6 +143,7 @@ UNFIT = {
     "likelihood": (LikelihoodProblem(SPACE, never), "no residual"),
     "has one": (ResidualProblem(SPACE, never, jacobian=never), "has a Jacobian"),
     "chunked": (ResidualProblem(SPACE, never, chunked=True), "in chunks"),
+    "no word of it": (ResidualProblem(SPACE, never), "does not speak of JAX"),
     "discrete": (
         ResidualProblem(Space(a=Real(0, 1), kind=Categorical(["u", "v"])), never),
         "discrete parameters: kind",
@@ -158,6 +161,7 @@ def test_what_is_no_case_for_jax_is_not_called(case):
 
 def test_a_request_to_stop_is_no_failure():
     def stopping(values):
+        jnp.zeros(1)
         raise StopRun
 
     with pytest.raises(StopRun):
