@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wilks.solvers.around import Around
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wilks.core.algorithm import LocalSolver, MeasuredCurvature
-    from wilks.core.proposal import Want
 
 _SHORTER = 0.3
 
 
 @dataclass(frozen=True)
-class Damped:
+class Damped(Around):
     """A local solver with a damping of its own; a `core.algorithm.LocalSolver`.
 
     A solver that knows no damping is left as it is.
@@ -42,14 +42,8 @@ class Damped:
         Typical scale of every coordinate that is moved, in the unit box, 0 where it comes from the Jacobian.
     """
 
-    solver: LocalSolver
     damping: float = 0.0
     scales: tuple[float, ...] = ()
-
-    @property
-    def want(self) -> Want:
-        """What the solver needs."""
-        return self.solver.want
 
     @property
     def name(self) -> str:
@@ -66,7 +60,7 @@ class Damped:
         measure: bool = False,
     ) -> Any:  # noqa: ANN401 - the ascent of whatever solver
         """Begin at `u`."""
-        ascent = self.solver.start(u, value=value, curvature=curvature, measure=measure)
+        ascent = super().start(u, value=value, curvature=curvature, measure=measure)
         if self.damping and hasattr(ascent, "damping"):
             ascent.damping = max(ascent.damping, self.damping)
             ascent.reach *= _SHORTER
@@ -79,25 +73,10 @@ class Damped:
         payloads: list[NDArray[np.float64] | None] | None = None,
     ) -> Any:  # noqa: ANN401 - as above
         """Go on, and bring the units of the damping back to those of the scales."""
-        ascent = self.solver.advance(ascent, values, payloads)
+        ascent = super().advance(ascent, values, payloads)
         if any(self.scales) and hasattr(ascent, "scale"):
             ascent.scale = scaled(ascent.scale, np.array(self.scales))
         return ascent
-
-    def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points that measure the second derivatives."""
-        return self.solver.curvature_points(u, curvature)
-
-    def curvature_from(
-        self,
-        u: NDArray[np.float64],
-        value: float,
-        curvature: NDArray[np.float64],
-        values: NDArray[np.float64],
-        payloads: list[NDArray[np.float64] | None] | None = None,
-    ) -> MeasuredCurvature:
-        """Put their answers together."""
-        return self.solver.curvature_from(u, value, curvature, values, payloads)
 
 
 def scaled(norms: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,12 +33,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.random import keyed_generator
+from wilks.solvers.around import Around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from wilks.core.algorithm import LocalSolver, MeasuredCurvature
-    from wilks.core.proposal import Want
 
     Generator = np.random.Generator
 
@@ -100,12 +98,12 @@ class GlobalAscent:
 
 
 @dataclass(frozen=True)
-class GlobalThenLocal:
+class GlobalThenLocal(Around):
     """Maximiser for problems with many optima; a `core.algorithm.LocalSolver`.
 
     Parameters
     ----------
-    local
+    solver
         Solver of the last part.
     seed
         Of the random numbers.
@@ -117,21 +115,15 @@ class GlobalThenLocal:
         Generations after which the best point is handed on in any case.
     """
 
-    local: LocalSolver
     seed: int = 0
     gain: float = 0.1
     window: int = 10
     max_generations: int = 200
 
     @property
-    def want(self) -> Want:
-        """What the local solver needs."""
-        return self.local.want
-
-    @property
     def name(self) -> str:
         """For reports."""
-        return f"differential evolution (JADE), then {self.local.name}"
+        return f"differential evolution (JADE), then {self.solver.name}"
 
     def start(
         self,
@@ -172,7 +164,7 @@ class GlobalThenLocal:
     ) -> GlobalAscent:
         """Take the values at ``ascent.points`` and go on."""
         if ascent.local is not None:
-            ascent.local = self.local.advance(ascent.local, values, payloads)
+            ascent.local = self.solver.advance(ascent.local, values, payloads)
             return _mirror(ascent)
         found = np.where(np.isfinite(values), values, -np.inf)
         if ascent.stage == "first":
@@ -188,21 +180,6 @@ class GlobalThenLocal:
         ascent.iteration += 1
         _propose(ascent, keyed_generator(self.seed, ascent.key, 2, ascent.iteration))
         return ascent
-
-    def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Those of the local solver."""
-        return self.local.curvature_points(u, curvature)
-
-    def curvature_from(
-        self,
-        u: NDArray[np.float64],
-        value: float,
-        curvature: NDArray[np.float64],
-        values: NDArray[np.float64],
-        payloads: list[NDArray[np.float64] | None] | None = None,
-    ) -> MeasuredCurvature:
-        """That of the local solver."""
-        return self.local.curvature_from(u, value, curvature, values, payloads)
 
     def _is_done(self, ascent: GlobalAscent) -> bool:
         """Is the population in one place, or does it gain nothing any more?"""
@@ -228,7 +205,7 @@ class GlobalThenLocal:
         d = ascent.u - ascent.origin
         near = ascent.known and 0.5 * float(d @ ascent.curvature @ d) < _NEAR
         curvature = ascent.curvature.copy() if near else None
-        ascent.local = self.local.start(ascent.u, value=value, curvature=curvature, measure=near and ascent.measure)
+        ascent.local = self.solver.start(ascent.u, value=value, curvature=curvature, measure=near and ascent.measure)
         ascent.members, ascent.archive = ascent.members[:0], ascent.archive[:0]  # a state is kept small
         return _mirror(ascent)
 

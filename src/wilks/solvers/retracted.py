@@ -15,12 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wilks.solvers.around import Around
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from wilks.core.algorithm import LocalSolver, MeasuredCurvature
-    from wilks.core.proposal import Want
 
 
 class Retraction(Protocol):
@@ -32,7 +31,7 @@ class Retraction(Protocol):
 
 
 @dataclass(frozen=True)
-class Retracted:
+class Retracted(Around):
     """A local solver with curved steps; a `core.algorithm.LocalSolver`.
 
     Parameters
@@ -43,29 +42,12 @@ class Retracted:
         Where a step leads to.
     """
 
-    solver: LocalSolver
     retraction: Retraction
-
-    @property
-    def want(self) -> Want:
-        """What the solver needs."""
-        return self.solver.want
 
     @property
     def name(self) -> str:
         """For reports."""
         return f"{self.solver.name}, curved steps"
-
-    def start(
-        self,
-        u: NDArray[np.float64],
-        *,
-        value: float | None = None,
-        curvature: NDArray[np.float64] | None = None,
-        measure: bool = False,
-    ) -> Any:  # noqa: ANN401 - the ascent of whatever solver
-        """Begin at `u`."""
-        return self.solver.start(u, value=value, curvature=curvature, measure=measure)
 
     def advance(
         self,
@@ -74,22 +56,7 @@ class Retracted:
         payloads: list[NDArray[np.float64] | None] | None = None,
     ) -> Any:  # noqa: ANN401 - as above
         """Go on, and bend the next trial step."""
-        ascent = self.solver.advance(ascent, values, payloads)
+        ascent = super().advance(ascent, values, payloads)
         if len(ascent.points) == 1 and ascent.stage == "trial":
             ascent.points = self.retraction(ascent.u, ascent.points[0] - ascent.u)[None, :]
         return ascent
-
-    def curvature_points(self, u: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points that measure the second derivatives."""
-        return self.solver.curvature_points(u, curvature)
-
-    def curvature_from(
-        self,
-        u: NDArray[np.float64],
-        value: float,
-        curvature: NDArray[np.float64],
-        values: NDArray[np.float64],
-        payloads: list[NDArray[np.float64] | None] | None = None,
-    ) -> MeasuredCurvature:
-        """Put their answers together."""
-        return self.solver.curvature_from(u, value, curvature, values, payloads)
