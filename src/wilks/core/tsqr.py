@@ -114,12 +114,6 @@ class RowFactor:
         if n_whole < n:
             self._wait(np.array(_side_by_side(columns, n_whole, n), dtype=float))
 
-    def merge(self, other: RowFactor) -> None:
-        """Take all rows that another factor has seen into account."""
-        n_rows = self.n_rows + other.n_rows
-        self.add(other.rows())
-        self.n_rows = n_rows
-
     def rows(self) -> NDArray[np.float64]:
         """Return R, upper triangular with as many rows as columns, or as there were rows if these are fewer."""
         if not self._waiting:

@@ -70,7 +70,8 @@ def squares(problem: LeastSquaresProblem, values: dict[str, Any], want: Want) ->
     value, rows = problem.factor(values)
     if not math.isfinite(value):
         return value, None
-    _LENGTHS.setdefault(problem.root, problem.n_data(values))
+    if problem.root not in _LENGTHS:
+        _LENGTHS[problem.root] = problem.n_data(values)
     return value, np.column_stack([rows[:, 0], problem.select(rows[:, 1:], "factor")])
 
 

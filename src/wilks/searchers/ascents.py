@@ -55,10 +55,7 @@ class Ascents:
 
     local: LocalSolver
 
-    @property
-    def generational(self) -> bool:
-        """The answer does not depend on the number of workers."""
-        return True
+    generational = True
 
     def init(self, space: Space, seed: int, starts: NDArray[np.float64]) -> AscentsState:  # noqa: ARG002 - no chance
         """Begin all ascents."""

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wilks.core.errors import StopRun
 from wilks.core.least_squares import LeastSquaresProblem, ResidualProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
+from wilks.evaluation.answers import attempt
 from wilks.solvers.covariance import (
     DIFFERENCES_ROUNDING,
     FACTOR_ROUNDING,
@@ -81,10 +83,14 @@ def _from_chunks(context: Context, run: FitRun, best: BasinRecord) -> tuple[FitR
     assert isinstance(problem, ResidualProblem)  # noqa: S101 - the caller has looked
     theta = problem.space.from_unit(best.u)
     try:
-        found = chunked_sandwich(problem, problem.space.to_values(theta))
-    except KeyboardInterrupt:
+        found, failure = attempt(chunked_sandwich, problem, problem.space.to_values(theta))
+    except (KeyboardInterrupt, StopRun) as ended:
+        outcome = Outcome.STOPPED_BY_CALLBACK if isinstance(ended, StopRun) else Outcome.INTERRUPTED
         context.steps.append(Step("errors", "ended before they were known"))
-        return replace(run, outcomes=replace(run.outcomes, status=Status(Outcome.INTERRUPTED))), None
+        return replace(run, outcomes=replace(run.outcomes, status=Status(outcome))), None
+    if failure:
+        context.steps.append(Step("errors", f"not known: the residual failed, {failure}"))
+        return run, None
     units = np.outer(*[problem.space.slope(theta)[columns]] * 2)
     context.steps.append(Step("errors", f"{_of_loss(problem.loss.name)}, in another pass through the chunks"))
     return run, _of_parts(best, columns, (found.curvature * units, found.spread * units))

@@ -154,7 +154,9 @@ def _evolved(context: Context, options: FitOptions, starts: Points, given: Point
     space = context.problem.space
     order = [i for i in np.argsort([-value for value in state.values], kind="stable") if math.isfinite(state.values[i])]
     points = np.array([space.to_unit(state.thetas[i]) for i in order]).reshape(-1, space.dimension)
-    detail = f"{len(state.values)} runs with BIPOP restarts, the best point of each goes on"
+    limit = len(state.values) <= options.n_restarts and outcomes.status.outcome is Outcome.CONVERGED
+    cut = f" of {1 + options.n_restarts}, up to the limit on their points," if limit else ""
+    detail = f"{len(state.values)} runs{cut} with BIPOP restarts, the best point of each goes on"
     context.steps.append(Step("CMA-ES", detail, outcomes.run.n_evaluations))
     best, value = (points[0], state.values[order[0]]) if order else (np.empty(0), -math.inf)
     return _Chosen(points, best, value, _ended(algorithm, outcomes))

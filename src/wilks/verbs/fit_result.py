@@ -13,6 +13,7 @@ from wilks.core.least_squares import LeastSquaresProblem
 from wilks.core.result import Step
 from wilks.core.status import Outcome, Status
 from wilks.evaluation.answers import attempt
+from wilks.evaluation.squares import known_length
 from wilks.solvers.diagnostics import (
     CURVATURE_TRUST,
     UNDISCOVERED,
@@ -85,7 +86,9 @@ def fit_result(context: Context, run: FitRun, options: FitOptions, found: Uncert
             at_bounds = {n: "lower" if h < 0 else "upper" for n, h in zip(point.names, found.held, strict=True) if h}
         if isinstance(context.problem, LeastSquaresProblem):
             chi_squared = -2.0 * best.value
-            n_data = run.outcomes.run.n_data or _n_data(context, context.problem, values)
+            n_data = (
+                run.outcomes.run.n_data or known_length(context.problem) or _n_data(context, context.problem, values)
+            )
             dof = None if n_data is None else n_data - (len(names) - len(at_bounds))
         sigma = _with_estimated_sigma(context, options, sigma, chi_squared, dof)
         status, quality = _judged(context, run, options, point, chi_squared, dof)

@@ -97,6 +97,8 @@ def linear_positions(problem: Problem, held: Sequence[str] = ()) -> tuple[int, .
 
 
 def _moved_scales(problem: Problem, options: FitOptions) -> tuple[float, ...]:
-    """Typical scales of the continuous free parameters in the box, 0 where none was given."""
+    """Typical scales of the continuous free parameters in the box, 0 where none was given or nothing is damped."""
     space, scales = problem.space, options.scales(problem.space)
+    for name in linear_names(problem):
+        scales.pop(name, None)  # it is solved for
     return tuple(scales.get(name, 0.0) for name, real in zip(space.free, space.is_continuous, strict=True) if real)

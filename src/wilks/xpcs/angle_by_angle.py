@@ -122,7 +122,8 @@ def sequential(
     Parameters
     ----------
     data, mode, parameters, convention, options, seed, callbacks
-        As for `wilks.xpcs.fit`.
+        As for `wilks.xpcs.fit`. Of the options, `Shrinkage` and `ShearWeights` relate angles to each other and mean
+        nothing here.
     combination
         ``"inverse_variance"``: equation (1). ``"uniform"``: the mean of the angles. ``"n_points"``: their mean
         weighted with their numbers of pixels. Only angles that determine all parameters are combined.

@@ -106,16 +106,16 @@ class Course:
 
     def run(self, log: EvaluationLog | None) -> Ended:
         """Go through all stages."""
-        weights = np.ones(len(self.prepared.used))
-        if isinstance(self.options.weights, tuple):
-            weights = np.asarray(self.options.weights)[self.prepared.used]
+        weights = self.question.angle_weights(self.prepared.used)
+        by_shear = self.options.weights
         starts, status = self._starts()
         basins: tuple[Basin, ...] = ()
         if status.outcome not in _FROM_OUTSIDE:
             basins, status = self._refined(weights, starts)
-        if isinstance(self.options.weights, ShearWeights) and basins and status.outcome not in _FROM_OUTSIDE:
+        goes_on = bool(basins) and status.outcome not in _FROM_OUTSIDE
+        if goes_on and isinstance(by_shear, ShearWeights) and len(weights) > 1:
             phi0 = float(basins[0].values["phi0"])  # type: ignore[arg-type]  # a real parameter
-            weights = self.options.weights.of(self.prepared.geometry.phi, phi0)
+            weights = by_shear.of(self.prepared.geometry.phi, phi0)
             self.steps.append(Step("weights", f"of the angles by their shear, for phi0 = {phi0:.4g}"))
             basins, status = self._refined(weights, [_free(self.space, basin.values) for basin in basins])
         full = self._problem(self.prepared.sums, weights)
@@ -267,7 +267,7 @@ class Course:
         values = self.space.to_values(self.space.from_unit(state.ascents[best].u))
         plain: dict[str, float] = {name: float(value) for name, value in values.items()}  # type: ignore[arg-type]
         ended = Ended(full, plain, outcomes.status, basins, None, context)
-        if self.options.loss.name == "linear" or outcomes.status.outcome in _FROM_OUTSIDE:
+        if self.options.loss.is_linear or outcomes.status.outcome in _FROM_OUTSIDE:
             return ended
         return self._robust(ended, plain, solver)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wilks.core.errors import FitFailedError, InvalidConfigurationError, InvalidDataError, InvalidProblemError
 from wilks.core.random import resolve_seed
 from wilks.core.result import Result
@@ -163,10 +161,8 @@ def problem(
             "problem: a robust loss and ShearWeights need a fit around them; use xpcs.fit, or give weights as numbers"
         )
     prepared = prepare(data, question)
-    weights = np.ones(data.n_phi) if question.options.weights is None else np.asarray(question.options.weights)
-    return XpcsProblem(
-        question.space, prepared.sums, prepared.geometry, question.mode, prepared.block, weights[prepared.used]
-    )
+    weights = question.angle_weights(prepared.used)
+    return XpcsProblem(question.space, prepared.sums, prepared.geometry, question.mode, prepared.block, weights)
 
 
 def check_question(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -120,15 +121,7 @@ def physical_space(mode: Mode, overrides: Mapping[str, Real | float] | None) -> 
 def _labelled(name: str, given: Real) -> Real:
     """Return the given box with unit and label of the default where it has none."""
     default = DEFAULTS[name]
-    return Real(
-        given.lower,
-        given.upper,
-        given.scale,
-        prior=given.prior,
-        unit=given.unit or default.unit,
-        label=given.label or default.label,
-        initial=given.initial,
-    )
+    return replace(given, unit=given.unit or default.unit, label=given.label or default.label)
 
 
 def _unknown(name: str, mode: str) -> str:

@@ -69,6 +69,11 @@ class Question:
             OFFSET_BOUNDS if offset is None else (offset.lower, offset.upper),
         )
 
+    def angle_weights(self, used: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Weights of the used angles: those that were given, else 1."""
+        given = self.options.weights
+        return np.asarray(given)[used] if isinstance(given, tuple) else np.ones(len(used))
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -172,7 +177,6 @@ class Prepared:
 class _Thinned:
     """What is kept of a batch of angles."""
 
-    positions: NDArray[np.intp]
     pairs: Pairs | None
     moments: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
     subsets: tuple[CoarsePairs, CoarsePairs]
@@ -260,7 +264,6 @@ def _thinned(
     folded = fold(data, angles, dtype=dtype, n_threads=n_threads)
     pairs = folded.pairs
     return _Thinned(
-        np.array(angles, dtype=np.intp),
         pairs if keep else None,
         (pairs.centres, pairs.sigma, pairs.n_used),
         (coarsen(pairs, *_FINE), coarsen(pairs, *_SCREEN)),

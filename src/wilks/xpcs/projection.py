@@ -20,11 +20,8 @@ complement
 
 .. math:: H = N_{\theta\theta} - N_{\theta c} A^{-1} N_{c\theta}                                                    (3)
 
-(Golub and Pereyra 1973, with Kaufman's simplification, 1975). The covariance of all parameters is the inverse of the
-whole matrix N, by the same elimination:
-
-.. math:: C_{\theta\theta} = H^{-1}, \quad C_{c\theta} = -A^{-1} N_{c\theta} C_{\theta\theta}, \quad
-          C_{cc} = A^{-1} + A^{-1} N_{c\theta} C_{\theta\theta} N_{\theta c} A^{-1}                                 (4)
+(Golub and Pereyra 1973, with Kaufman's simplification, 1975). The errors of all
+parameters follow from N (`wilks.xpcs.errors`).
 """
 
 from __future__ import annotations

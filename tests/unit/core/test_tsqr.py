@@ -71,16 +71,6 @@ def test_many_blocks_lose_no_digits():
     np.testing.assert_allclose(solution(factor_of(long, [1, 9_999]).rows()), exact_solution(rows), rtol=1e-7)
 
 
-def test_two_factors_merge_into_one():
-    matrix = np.random.default_rng(1).normal(size=(5_000, 4))
-    one, two = factor_of(matrix[:1_000], [10]), factor_of(matrix[1_000:], [3_000])
-    before = two.rows()
-    one.merge(two)
-    assert one.n_rows == 5_000
-    np.testing.assert_array_equal(two.rows(), before)
-    np.testing.assert_allclose(np.abs(one.rows()), np.abs(factor_of(matrix, [2_500]).rows()), rtol=1e-12)
-
-
 def test_what_is_asked_for_in_between_changes_nothing():
     matrix = np.random.default_rng(2).normal(size=(3_000, 3))
     factor = RowFactor(3)

@@ -190,3 +190,26 @@ class TestJax:
         result = fit(ResidualProblem(SPACE, lambda v: jnp.asarray(residual({n: float(v[n]) for n in "akc"}))))
         assert result.provenance.executed[0].detail.startswith("by differences: the residual cannot be traced")
         assert result.best == pytest.approx(PLAIN.best, rel=1e-6)
+
+
+def test_a_residual_that_fails_in_the_pass_for_the_errors_loses_no_fit():
+    x = np.linspace(0, 1, 40)
+    calls = {"left": 10**9}
+
+    def residual(values):
+        calls["left"] -= 1
+        if calls["left"] < 0:
+            raise ZeroDivisionError("the disk is gone")
+        yield (np.exp(-x) - values["a"] * np.exp(-values["k"] * x)) / 0.1
+
+    space = wilks.Space(a=wilks.Real(0, 3), k=wilks.Real(0, 3))
+    problem = wilks.ResidualProblem(space, residual, loss="huber", chunked=True)
+    options = {"start": {"a": 1.2, "k": 0.8}, "n_starts": 0, "seed": 1, "callbacks": ()}
+    before = calls["left"]
+    whole = wilks.fit(problem, **options)
+    used = before - calls["left"]
+    calls["left"] = used - 1
+    cut = wilks.fit(problem, **options)
+    assert cut.best == whole.best
+    assert math.isnan(cut.standard_errors["a"])
+    assert any("the disk is gone" in step.detail for step in cut.provenance.executed)
