@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wilks.cli.document import Place, shorten, suggestion, wrong
 from wilks.core.errors import InvalidConfigurationError
+from wilks.store.document import Place, shorten, suggestion, wrong
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from wilks.cli import executors
-from wilks.cli.document import Document, Place, dotted, dump, shorten, suggestion, wrong
-from wilks.cli.stage import Settings, Stage
+from wilks.cli.stage import Stage
 from wilks.cli.stages import STAGES
-from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
+from wilks.core.errors import InvalidProblemError
 from wilks.core.parameter import Categorical
+from wilks.store.document import Document, Place, dump, shorten, suggestion, wrong
+from wilks.store.validation import Settings, refuse, validated
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from wilks.core.problem import Problem
 
 
@@ -109,7 +107,7 @@ class Config:
         for number, stage in enumerate(self.stages):
             for below, text in _odd_names(stage, problem):
                 findings.append(((STAGES_KEY, number, stage.verb, *below), text))
-        _refuse(self.document, findings)
+        refuse(self.document, findings)
 
 
 STAGES_KEY = "stages"
@@ -123,15 +121,9 @@ def validate(document: Document) -> Config:
     InvalidConfigurationError
         With one line for everything that is wrong: file, line, place, and what was expected.
     """
-    try:
-        model = _Model.model_validate(document.data)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        findings = [(_place(detail), _text(detail)) for detail in details]
-        _refuse(document, findings)
-        raise
+    model = validated(_Model, document)
     stages = tuple(next(stage for _, stage in entry if stage is not None) for entry in model.stages)
-    _refuse(document, list(_without_results(stages)))
+    refuse(document, list(_without_results(stages)))
     folder = document.path.parent / model.run
     return Config(document, model.problem, folder, model.seed, model.executor, stages)
 
@@ -144,68 +136,6 @@ def _without_results(stages: tuple[Stage, ...]) -> Iterator[tuple[Place, str]]:
             (STAGES_KEY, number, stage.verb),
             "there is nothing to show yet: no search, fit or profile comes before it",
         )
-
-
-def _refuse(document: Document, findings: list[tuple[Place, str]]) -> None:
-    ordered = sorted(findings, key=lambda finding: document.order(finding[0]))
-    lines = [f"{document.where(place)}: {dotted(place)}{text}" for place, text in ordered]
-    if lines:
-        raise InvalidConfigurationError("\n".join(lines))
-
-
-def _place(detail: ErrorDetails) -> Place:
-    return (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
-
-
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "string_too_short": "text that is not empty",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping (key: value)",
-    "model_type": "a mapping (key: value)",
-    "too_short": "at least one entry",
-}
-"""Kind of error in pydantic -> what to say was expected."""
-
-_LIMITS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
-_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-
-
-def _text(detail: ErrorDetails) -> str:
-    kind, got = detail["type"], detail["input"]
-    if kind == "wilks":
-        return detail["msg"]
-    if kind == "missing":
-        return "this key is required"
-    if kind == "extra_forbidden":
-        *above, key = detail["loc"]
-        return f"unknown key{suggestion(str(key), _keys_at(_Model, tuple(above)))}"
-    if kind in _LIMITS:
-        limit = _LIMITS[kind]
-        return f"expected a number {_SIGNS[limit]} {detail['ctx'][limit]:g}, got {shorten(got)}"
-    if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, got {shorten(got)}"
-    return f"{detail['msg']}, got {shorten(got)}"
-
-
-def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
-    """Keys that a configuration may have at a place."""
-    for key in place:
-        if isinstance(key, str):
-            model = next(_models_in(model.model_fields[key].annotation))
-    return list(model.model_fields)
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and typing.get_origin(annotation) is None and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)
 
 
 def _odd_names(stage: Stage, problem: Problem) -> Iterator[tuple[Place, str]]:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from wilks.cli.document import shorten, wrong
 from wilks.core.errors import WilksError
 from wilks.evaluation.launch import Launch, launch
+from wilks.store.document import shorten, wrong
 
 Choice = str | dict[str, int]
 """``"serial"``, ``"mpi"``, ``"processes"`` (as many as there are cores) or ``{"processes": 2}``."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import wilks
 from wilks.cli.config import validate
-from wilks.cli.document import read
 from wilks.cli.folder import RunFolder
 from wilks.cli.run import find_folder, numbered
 from wilks.core.errors import CheckpointError, InvalidConfigurationError
+from wilks.store.document import read
 
 ENDINGS = {"csv": ".csv", "hdf5": ".h5", "parquet": ".parquet", "netcdf": ".nc"}
 """Format of evaluations -> ending of the file."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from wilks.cli.config import is_file
-from wilks.cli.document import suggestion
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.problem import Problem
+from wilks.store.document import suggestion
 
 _EXPECTED = "a wilks.LikelihoodProblem, a wilks.ResidualProblem, or a function without arguments that returns one"
 

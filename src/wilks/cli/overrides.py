@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wilks.cli.document import Document, Place, value_of
 from wilks.core.errors import InvalidConfigurationError
+from wilks.store.document import Document, Place, value_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from typing import Any
 import wilks
 from wilks.cli import executors
 from wilks.cli.config import Config, validate
-from wilks.cli.document import dotted, read
 from wilks.cli.folder import RunFolder
 from wilks.cli.loading import load_problem
 from wilks.cli.overrides import Overrides
@@ -29,6 +28,7 @@ from wilks.core.errors import CheckpointError, EvaluationError, InvalidConfigura
 from wilks.core.problem import Problem
 from wilks.core.status import Outcome
 from wilks.evaluation.launch import launch
+from wilks.store.document import dotted, read
 
 OK, NOT_CONVERGED = 0, 3
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from wilks.cli.document import Place, shorten, wrong
 from wilks.core.errors import InvalidConfigurationError
+from wilks.store.document import Place, shorten, wrong
+from wilks.store.validation import Settings
 
 if TYPE_CHECKING:
     from wilks.cli.workplace import Workplace
@@ -55,12 +56,6 @@ def _grid(value: object) -> object:
 Value = Annotated[Any, BeforeValidator(_scalar)]
 Values = dict[str, Value]
 GridChoice = Annotated[Any, BeforeValidator(_grid)]
-
-
-class Settings(BaseModel):
-    """Base of everything in a configuration: unknown keys are refused, and nothing is converted silently."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Stop(Settings):

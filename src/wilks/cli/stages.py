@@ -15,10 +15,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wilks.cli import algorithms
-from wilks.cli.document import Place, wrong
-from wilks.cli.stage import GridChoice, Settings, Stage, VerbStage
+from wilks.cli.stage import GridChoice, Stage, VerbStage
 from wilks.core.errors import InvalidConfigurationError
 from wilks.searchers.names import DEFAULT
+from wilks.store.document import Place, wrong
+from wilks.store.validation import Settings
 
 if TYPE_CHECKING:
     from wilks.cli.workplace import Workplace

@@ -12,12 +12,12 @@ from typing import Any
 
 import wilks
 from wilks.cli.config import validate
-from wilks.cli.document import read
 from wilks.cli.folder import RunFolder
 from wilks.cli.run import numbered
 from wilks.cli.terminal import Terminal, counted
 from wilks.core.proposal import EvaluationStatus
 from wilks.core.table import Table, show
+from wilks.store.document import read
 
 _SAMPLE_SECONDS = 1.0
 _SHOWN_FAILURES = 3

@@ -1,1 +1,1 @@
-"""The run file: evaluations and checkpoints in one place, and its exports."""
+"""Files in and out: the run file with evaluations and checkpoints, its exports, and configurations."""

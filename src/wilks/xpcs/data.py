@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import numbers
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from wilks.xpcs.storage import filled, storage_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from wilks.xpcs.source import Source
 
 MIN_TIMES = 3
 _SAME_INTERVAL = 1e-3
@@ -66,6 +69,7 @@ class TwoTimeData:
     dt: float
     sigma: NDArray[np.float64] | Matrices | None
     mask: Matrices | None
+    source: Source | None
     _stacks: dict[str, Stack]
 
     def __init__(
@@ -104,10 +108,17 @@ class TwoTimeData:
             "dt": _interval(dt, times),
             "sigma": sigma if isinstance(errors, Stack) else errors,
             "mask": mask,
+            "source": None,
             "_stacks": stacks,
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the instance is frozen from here on
+
+    def with_source(self, source: Source) -> TwoTimeData:
+        """Return the same data with a word on where they come from."""
+        found = copy.copy(self)
+        object.__setattr__(found, "source", source)
+        return found
 
     @property
     def n_phi(self) -> int:

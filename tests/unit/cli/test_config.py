@@ -5,8 +5,8 @@ import pytest
 
 import wilks
 from wilks.cli.config import validate
-from wilks.cli.document import parse
 from wilks.cli.stages import STAGES, Fit, Profile
+from wilks.store.document import parse
 
 GOOD = """\
 problem: wilks.problems:supernova

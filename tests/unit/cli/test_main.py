@@ -3,9 +3,9 @@ from typer.testing import CliRunner
 
 import wilks
 from wilks.cli.config import validate
-from wilks.cli.document import read
 from wilks.cli.loading import load_problem
 from wilks.cli.main import app
+from wilks.store.document import read
 
 RUNNER = CliRunner()
 

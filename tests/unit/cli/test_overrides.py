@@ -4,8 +4,8 @@ import pytest
 
 import wilks
 from wilks.cli.config import validate
-from wilks.cli.document import parse
 from wilks.cli.overrides import Overrides
+from wilks.store.document import parse
 
 TEXT = "problem: a:b\nstages:\n  - fit: {n_starts: 3}\n"
 

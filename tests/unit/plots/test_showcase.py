@@ -6,8 +6,8 @@ import pytest
 from matplotlib.collections import QuadMesh
 
 from wilks.cli.config import validate
-from wilks.cli.document import read
 from wilks.cli.loading import load_problem
+from wilks.store.document import read
 
 FOLDER = Path(__file__).parents[3] / "examples" / "profiles"
 

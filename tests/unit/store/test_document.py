@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wilks
-from wilks.cli.document import dump, parse, shorten, value_of
+from wilks.store.document import dump, parse, shorten, value_of
 
 PATH = Path("config.yaml")
 

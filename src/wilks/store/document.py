@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic_core import PydanticCustomError
 
 from wilks.core.errors import InvalidConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 Place = tuple[str | int, ...]
 """Where a value stands: keys and positions from the top, such as ``("stages", 1, "fit")``."""
