@@ -17,6 +17,7 @@ follow a chi-squared distribution (Cochran 1954) with n (K - 1) degrees of freed
 
 from __future__ import annotations
 
+import time
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -161,7 +162,9 @@ def sequential(
     fits: list[XpcsFit | None] = [None] * data.n_phi
     for position, angle in enumerate(prepared.used.tolist()):
         alone = prepared.only(position, question)
-        fits[angle] = conclude(data, question, alone, Course(question, alone, common, []).run(None))
+        fits[angle] = conclude(
+            data, question, alone, Course(question, alone, common, [], time.perf_counter()).run(None)
+        )
     return combine(question.space, tuple(fits), combination, min_success_rate)
 
 

@@ -87,12 +87,14 @@ class Ended:
 class Course:
     """One fit under way."""
 
-    def __init__(self, question: Question, prepared: Prepared, common: Common, starts: list[dict[str, float]]) -> None:
+    def __init__(
+        self, question: Question, prepared: Prepared, common: Common, starts: list[dict[str, float]], began: float
+    ) -> None:
         self.question, self.prepared, self.common = question, prepared, common
         self.given = starts
         self.steps: list[Step] = []
         self.n_evaluations = 0
-        self.began = time.perf_counter()
+        self.began, self.seconds_reading = began, time.perf_counter() - began
 
     @property
     def options(self) -> FitOptions:
@@ -122,6 +124,7 @@ class Course:
         common = replace(self.common, executor=None, log=log)
         context = Context(full, "xpcs.fit", common, began=self.began)
         context.steps, context.n_evaluations = self.steps, self.n_evaluations
+        context.stats["seconds_reading"] = self.seconds_reading
         if basins and status.outcome not in _FROM_OUTSIDE:
             return self._finished(full, context, basins)
         best: dict[str, Any] | None = dict(basins[0].values) if basins else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +108,9 @@ def fit(
     """
     question = check_question(data, mode, scaling, parameters, convention, options)
     common = Common(executor, None, resolve_seed(seed), stop, callbacks)
+    starts, began = _given(question.space, start), time.perf_counter()
     prepared = prepare(data, question)
-    ended = Course(question, prepared, common, _given(question.space, start)).run(log)
+    ended = Course(question, prepared, common, starts, began).run(log)
     result = conclude(data, question, prepared, ended)
     if throw and not result.status.success:
         raise FitFailedError(result)
