@@ -98,6 +98,16 @@ class RunFolder:
                 return wilks.load(self.path / entry.file)
         return None
 
+    def finished_files(self) -> list[Path]:
+        """Return the files of all saved results, in the order in which they were finished.
+
+        Raises
+        ------
+        CheckpointError
+            If the list of them cannot be read.
+        """
+        return [self.path / entry.file for entry in self._finished()]
+
     def finish(self, key: str, number: int, title: str, result: Any) -> None:  # noqa: ANN401 - see above
         """Save a result, and note that the stage is finished.
 

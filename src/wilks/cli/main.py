@@ -6,15 +6,13 @@ Exit codes: 0 done; 1 an error; 2 wrong usage or a wrong configuration; 3 finish
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wilks.core.errors import InvalidConfigurationError, WilksError
+from wilks.cli.errors import Debug, errors_shown
+from wilks.cli.xpcs.commands import app as xpcs
 from wilks.evaluation.launch import launch
 
 app = typer.Typer(
@@ -26,9 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_FAILED, _WRONG_USAGE = 1, 2
+app.add_typer(xpcs, name="xpcs")
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or the configuration that was run.")]
 
 
@@ -41,32 +38,6 @@ def main() -> None:
     from wilks.cli.executors import take_part
 
     take_part(started, app)
-
-
-@contextmanager
-def _errors_shown(debug: bool) -> Iterator[None]:
-    """Turn errors into one message and an exit code."""
-    try:
-        yield
-    except InvalidConfigurationError as error:
-        _fail(error, _WRONG_USAGE, debug=debug)
-    except (WilksError, OSError) as error:
-        _fail(error, _FAILED, debug=debug)
-
-
-def _fail(error: WilksError | OSError, code: int, *, debug: bool) -> None:
-    if isinstance(error, BrokenPipeError):
-        raise error
-    if debug:
-        import traceback
-
-        traceback.print_exception(error)
-    else:
-        text = str(error)
-        if not isinstance(error, WilksError) and error.filename:
-            text = f"{error.filename}: {error.strerror}"
-        print(text, file=sys.stderr)
-    raise typer.Exit(code)
 
 
 def _print_version(value: bool) -> None:
@@ -102,7 +73,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Carry out the stages of a configuration."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from wilks.cli.interruption import Interruption
         from wilks.cli.overrides import Overrides
         from wilks.cli.run import start
@@ -119,7 +90,7 @@ def run(
 @app.command()
 def status(run: RunArgument, debug: Debug = False) -> None:
     """Show how far a run is, also while it is going on."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from wilks.cli.run import find_folder
         from wilks.cli.status import show_status
         from wilks.cli.terminal import Terminal
@@ -130,7 +101,7 @@ def status(run: RunArgument, debug: Debug = False) -> None:
 @app.command()
 def report(run: RunArgument, debug: Debug = False) -> None:
     """Write the report of a run again from its saved results."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from wilks.cli.run import write_report
         from wilks.cli.terminal import Terminal
 
@@ -147,7 +118,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write all evaluations of a run, or its profile maps, to files of other programs."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from wilks.cli.export import export_run
 
         for path in export_run(run, format, output, overwrite=overwrite, maps=maps):
@@ -160,7 +131,7 @@ def init(
     debug: Debug = False,
 ) -> None:
     """Write a commented configuration and a likelihood to start from; they run as they are."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from wilks.cli.templates import write_templates
 
         for path in write_templates(folder):

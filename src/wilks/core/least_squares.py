@@ -8,7 +8,7 @@ products. `FactoredProblem` delivers such rows directly, from data that may be r
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from wilks.core.problem import Function, Values
     from wilks.core.proposal import Want
     from wilks.core.space import Space
+
+
+class Retraction(Protocol):
+    """Where the steps of a solver lead to: along a curve, where straight ones leave the valley of chi-squared."""
+
+    def __call__(self, u: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a point of the unit box that agrees with ``u + step`` to first order."""
+        ...
 
 
 class LeastSquaresProblem(Problem):
@@ -59,6 +67,10 @@ class FactoredProblem(LeastSquaresProblem):
 
         Shape (k, 1 + number of free parameters of the root), with any k; columns in the order of the root's space.
         """
+
+    def curved_steps(self, held: Sequence[str]) -> Retraction | None:  # noqa: ARG002 - for subclasses
+        """Steps in the box of the free parameters without those that are `held`; None if they are straight."""
+        return None
 
 
 class ResidualProblem(LeastSquaresProblem):

@@ -6,6 +6,8 @@ import html
 import math
 from dataclasses import dataclass
 
+_MINUTE = 60.0
+
 
 @dataclass(frozen=True)
 class Table:
@@ -70,3 +72,19 @@ def _fixed(number: float, digits: int) -> str:
 def show(value: object) -> str:
     """Short text of one parameter value."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Time for people.
+
+    Examples
+    --------
+    >>> duration(0.0123), duration(42.5), duration(200), duration(7300)
+    ('0.012 s', '42 s', '3 min 20 s', '2 h 1 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < _MINUTE:
+        return f"{int(seconds)} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60} min"

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wilks.facades import ask_tell, paraprof
+    from wilks.facades import ask_tell, homodyne, paraprof
     from wilks.facades.gfo import diagnostics
     from wilks.facades.gfo.optimisers import (
         EvolutionStrategyOptimizer,
@@ -116,6 +116,7 @@ _LAZY = {
 _MODULES = {
     "ask_tell": "wilks.facades.ask_tell",
     "diagnostics": "wilks.facades.gfo.diagnostics",
+    "homodyne": "wilks.facades.homodyne",
     "paraprof": "wilks.facades.paraprof",
 }
 
@@ -158,6 +159,7 @@ __all__ = [
     "diagnostics",
     "get_logger",
     "get_test_function",
+    "homodyne",
     "iter_sample_batches",
     "master_main",
     "paraprof",

@@ -70,8 +70,9 @@ def fit_corner(fit: FitResult, names: Sequence[str] | None = None) -> Figure:
 
 
 def determined(fit: FitResult) -> tuple[str, ...]:
-    """Parameters with a finite standard error."""
-    return tuple(name for name in fit.names if np.isfinite(fit.standard_errors[name]) and fit.standard_errors[name] > 0)
+    """Parameters with a finite standard error; coefficients that are solved for beside them have no box to draw in."""
+    errors = fit.standard_errors
+    return tuple(name for name in fit.space.free if np.isfinite(errors[name]) and errors[name] > 0)
 
 
 def waterfall(fit: FitResult, ax: Axes | None = None) -> Figure:

@@ -107,9 +107,12 @@ def _is_volume(result: Drawable) -> TypeIs[VolumeResult]:
 
 def image_html(figure: Figure, text: str) -> str:
     """Return a figure as an ``<img>`` with a base64 PNG, and `text` for those who do not see it."""
-    data = base64.b64encode(style.png(figure)).decode()
-    width = round(figure.get_figwidth() * 100)
+    return png_html(style.paletted_png(figure), round(figure.get_figwidth() * 100), text)
+
+
+def png_html(data: bytes, width: int, text: str) -> str:
+    """Return a PNG as an ``<img>`` of a width in pixels, and `text` for those who do not see it."""
     return (
         f'<img alt="{html.escape(text)}" width="{width}" style="max-width:100%;height:auto" '
-        f'src="data:image/png;base64,{data}">'
+        f'src="data:image/png;base64,{base64.b64encode(data).decode()}">'
     )

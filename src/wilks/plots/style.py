@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
+from PIL import Image
 
 from wilks.core.cells import CellStatus
 from wilks.core.errors import InvalidConfigurationError
@@ -87,6 +88,18 @@ def png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def paletted_png(figure: Figure) -> bytes:
+    """Bytes of a PNG of 256 colours: a fifth of the size for a map of noise, which hardly compresses otherwise.
+
+    The colours are spread over those of the picture, so that none is off by more than a few percent.
+    """
+    whole, out = io.BytesIO(), io.BytesIO()
+    figure.savefig(whole, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    image = Image.open(whole).convert("RGB")
+    image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "png")
+    return out.getvalue()
 
 
 def figure_of(ax: Axes) -> Figure:

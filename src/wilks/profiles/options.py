@@ -28,7 +28,8 @@ class ProfileOptions:
         What is known of the number of optima in the region of interest: exactly so many, or (least, most) with None
         for what is not known. The search for optima ends as soon as the most are found, and not before the least.
     max_starts
-        Most random starts of the search for optima; None for 12 in each dimension, and 40 at least.
+        Most random starts of the search for optima; None for 12 in each dimension, and 40 at least; 0 for none, where
+        what is given as `start` holds all optima.
     max_passes
         Most rounds of second chances for the cells.
 
@@ -64,8 +65,8 @@ class ProfileOptions:
         least, most = limits
         if least is not None and most is not None and least > most:
             raise InvalidConfigurationError(f"n_optima: the least, {least}, is more than the most, {most}")
-        if self.max_starts is not None and not _is_count(self.max_starts, 1):
-            raise InvalidConfigurationError(f"max_starts: expected a number >= 1 or None, got {self.max_starts!r}")
+        if self.max_starts is not None and not _is_count(self.max_starts, 0):
+            raise InvalidConfigurationError(f"max_starts: expected a number >= 0 or None, got {self.max_starts!r}")
         if not _is_count(self.max_passes, 0):
             raise InvalidConfigurationError(f"max_passes: expected a number >= 0, got {self.max_passes!r}")
 

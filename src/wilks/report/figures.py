@@ -70,7 +70,12 @@ class Artist:
         identifier = f"{self.identifier}-{name}"
         if self.interactive and described is not None:
             image = _plot(identifier, caption, described(), size=size) + f"<noscript>{image}</noscript>"
-        return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+        return captioned(image, caption)
+
+
+def captioned(image: str, caption: str) -> str:
+    """Return an image (HTML) with its caption (plain text)."""
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _plot(identifier: str, caption: str, spec: dict[str, Any], *, size: Size) -> str:

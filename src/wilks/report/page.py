@@ -69,7 +69,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .9rem; }
   .plot, .plot.large { height: 23rem; } .plot.flat { height: 18rem; } th, td { padding-right: .6rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
   section, figure, tr { break-inside: avoid; } section { break-inside: auto; } h2, h3 { break-after: avoid; }
-  .scroll { overflow: visible; } .plot, .plot.large { width: 16cm; height: 11cm; } .plot.flat { height: 8.5cm; } }
+  .scroll { overflow: visible; } figure img { width: auto; max-height: 23cm; }
+  details::details-content { content-visibility: visible; }
+  .plot, .plot.large { width: 16cm; height: 11cm; } .plot.flat { height: 8.5cm; } }
 """
 
 # Draws the figures in the colours of the page, again when these change, and in the light ones on paper.

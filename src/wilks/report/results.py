@@ -17,11 +17,13 @@ from wilks.plots.comparison import drawable
 from wilks.plots.fits import determined
 from wilks.report import elements, interactive
 from wilks.report.figures import Artist, grid
+from wilks.solvers.result import FitResult
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from wilks.core.status import Status
     from wilks.profiles.result import Audit, ProfileResult
-    from wilks.solvers.result import FitResult
     from wilks.verbs.compare import Comparison
 
 _MAX_NUISANCES = 12
@@ -32,6 +34,11 @@ def status_line(status: Status) -> str:
     """How it ended, in words; the mark does not depend on colour."""
     mark, kind = ("✓", "good") if status.success else ("!", "bad")
     return f'<p class="{kind}"><span aria-hidden="true">{mark}</span> {elements.escape(status.message)}</p>'
+
+
+def is_fit(result: object) -> TypeIs[FitResult]:
+    """Is it a fit? Told by its errors and optima: an application has fits of its own, with a quality of its own."""
+    return hasattr(result, "standard_errors") and hasattr(result, "basins")
 
 
 def fit_section(fit: FitResult, artist: Artist) -> str:
@@ -51,19 +58,22 @@ def fit_section(fit: FitResult, artist: Artist) -> str:
         figures.append(artist.figure("starts", caption, lambda: plots.waterfall(fit)))
     parts.append(grid(figures))
     if len(fit.basins) > 1:
-        parts.append(elements.details(f"The {len(fit.basins)} optima found", elements.table(_basins(fit))))
-    parts.append(elements.details("Quality of the numbers", elements.table(_quality(fit))))
+        parts.append(elements.details(f"The {len(fit.basins)} optima found", elements.table(basins_table(fit))))
+    if isinstance(fit, FitResult):
+        parts.append(elements.details("Quality of the numbers", elements.table(_quality(fit))))
     return "".join(parts)
 
 
-def _basins(fit: FitResult) -> Table:
+def basins_table(fit: FitResult) -> Table:
+    """The optima that a fit found, best first."""
+    names = fit.space.free
     rows = [
-        (str(number), f"{basin.log_likelihood:.6g}", str(basin.n_hits), *(show(basin.values[n]) for n in fit.names))
+        (str(number), f"{basin.log_likelihood:.6g}", str(basin.n_hits), *(show(basin.values[n]) for n in names))
         for number, basin in enumerate(fit.basins[:_MAX_BASINS], start=1)
     ]
     left_out = len(fit.basins) - len(rows)
     note = f"{left_out} more are not listed." if left_out else ""
-    return Table("Optima, best first", ("", "log-likelihood", "hits", *fit.names), tuple(rows), note)
+    return Table("Optima, best first", ("", "log-likelihood", "hits", *names), tuple(rows), note)
 
 
 def _quality(fit: FitResult) -> Table:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from wilks.core.table import Table, show, with_error
+from wilks.core.table import Table, duration, show, with_error
 from wilks.report import elements
-from wilks.report.results import status_line
-from wilks.solvers.result import FitResult
+from wilks.report.results import is_fit, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from wilks.core.result import Result
 
 _MAX_FAILURES = 10
-_MINUTE = 60.0
 _FINGERPRINT = 16
 _EQUAL = 1e-3  # in log-likelihood
 
@@ -77,9 +75,9 @@ def _best_value(name: str, results: list[tuple[str, Result]], best: Result) -> s
     """Value with the standard error of the first fit of the same problem that has one for the same optimum."""
     value = best.best.get(name)
     for _, result in results:
-        if not isinstance(result, FitResult) or result.space.constants != best.space.constants:
+        if not is_fit(result) or result.space.constants != best.space.constants:
             continue
-        if isinstance(value, float) and name in result.names:
+        if isinstance(value, float) and name in result.names and name in result.best:
             error, centre = result.standard_errors[name], result.best[name]
             if isinstance(centre, float) and abs(centre - value) <= error:
                 return with_error(value, error)
@@ -104,22 +102,6 @@ def stages(entries: list[tuple[str, str, Result]]) -> str:
     ]
     columns = ("stage", "how it ended", "log-likelihood", "evaluations", "time")
     return elements.rows_table("", columns, rows)
-
-
-def duration(seconds: float) -> str:
-    """Time for people.
-
-    Examples
-    --------
-    >>> duration(0.0123), duration(42.5), duration(200), duration(7300)
-    ('0.012 s', '42 s', '3 min 20 s', '2 h 1 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    if seconds < _MINUTE:
-        return f"{int(seconds)} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60} min"
 
 
 def moment(text: str) -> str:

@@ -11,15 +11,16 @@ from wilks.profiles.result import ProfileResult
 from wilks.profiles.volume_result import VolumeResult
 from wilks.report import elements, page, run
 from wilks.report.figures import Artist, plotly_source
-from wilks.report.results import comparison_section, fit_section, profile_section
+from wilks.report.results import comparison_section, fit_section, is_fit, profile_section
 from wilks.report.searches import search_section
 from wilks.report.volumes import volume_section
 from wilks.searchers.result import SearchResult
-from wilks.solvers.result import FitResult
 from wilks.verbs.compare import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from wilks.solvers.result import FitResult
 
     Entry: TypeAlias = SearchResult | FitResult | ProfileResult | VolumeResult | Comparison
 
@@ -68,7 +69,7 @@ def write_report(
 def _content(entries: list[tuple[str, Entry]], title: str, log: run.Log | None, *, interactive: bool) -> str:
     numbered = [(f"stage-{number}", name, result) for number, (name, result) in enumerate(entries, start=1)]
     results: list[tuple[str, Result]] = [(name, result) for _, name, result in numbered if isinstance(result, Result)]
-    parts = [(key, name, _stage(result, Artist(key, interactive))) for key, name, result in numbered]
+    parts = [(key, name, stage_section(result, Artist(key, interactive))) for key, name, result in numbered]
     if log is not None:
         parts.append(("evaluations", "Evaluations", run.failures(log)))
     if results:
@@ -84,10 +85,17 @@ def _content(entries: list[tuple[str, Entry]], title: str, log: run.Log | None, 
     )
 
 
-def _stage(result: Entry, artist: Artist) -> str:
+def stage_section(result: Entry, artist: Artist) -> str:
+    """The section about one result.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If it is none that a report knows.
+    """
     if isinstance(result, SearchResult):
         return search_section(result, artist)
-    if isinstance(result, FitResult):
+    if is_fit(result):
         return fit_section(result, artist)
     if isinstance(result, ProfileResult):
         return profile_section(result, artist)

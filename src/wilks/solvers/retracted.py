@@ -13,7 +13,7 @@ the linear model promises of a step is not touched, and so neither is the theory
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from wilks.solvers.around import Around
 
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-class Retraction(Protocol):
-    """Where a step leads to."""
-
-    def __call__(self, u: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return equation (1), within the unit box; ``u + step`` where it cannot be had."""
-        ...
+    from wilks.core.least_squares import Retraction
 
 
 @dataclass(frozen=True)

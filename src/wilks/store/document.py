@@ -109,7 +109,9 @@ class Document:
         target: Any = self.data
         for depth, key in enumerate(place[:-1]):
             if isinstance(target, dict) and isinstance(key, str):
-                target = target.setdefault(key, {})
+                if target.get(key) is None:  # not there, or without content
+                    target[key] = {}
+                target = target[key]
             else:
                 target = self._item(target, place[: depth + 1], option)
         last = place[-1]

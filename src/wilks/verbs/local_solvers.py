@@ -10,6 +10,7 @@ from wilks.core.problem import LikelihoodProblem
 from wilks.solvers.damped import Damped
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.quasi_newton import QuasiNewton
+from wilks.solvers.retracted import Retracted
 from wilks.verbs.fit_options import FitOptions
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def local_solvers(problem: Problem, options: FitOptions = _DEFAULTS) -> tuple[Lo
             problem, _RESIDUAL_TOLERANCE, _RESIDUAL_POLISH_ITERATIONS, accurate=True, options=options
         )
         scales = _moved_scales(problem, options)
-        return (Damped(local, scales=scales), Damped(polisher, scales=scales)) if any(scales) else (local, polisher)
+        if any(scales):
+            return Damped(local, scales=scales), Damped(polisher, scales=scales)
+        return curved(local, problem), curved(polisher, problem)
     use_gradient = isinstance(problem, LikelihoodProblem) and problem.gradient is not None
     return (
         QuasiNewton(_TOLERANCE, _ITERATIONS, use_gradient),
@@ -63,6 +66,12 @@ def residual_solver(
         projection=options.projection,
         given=has_jacobian(problem),
     )
+
+
+def curved(solver: LocalSolver, problem: LeastSquaresProblem, held: Sequence[str] = ()) -> LocalSolver:
+    """Return the solver with the curved steps that a problem knows for itself, if it does."""
+    steps = problem.curved_steps(held) if isinstance(problem, FactoredProblem) else None
+    return solver if steps is None else Retracted(solver, steps)
 
 
 def has_jacobian(problem: LeastSquaresProblem) -> bool:

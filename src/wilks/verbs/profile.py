@@ -25,7 +25,7 @@ from wilks.verbs.context import Common, Context, check_discrete
 from wilks.verbs.coordinates import MapCoordinates
 from wilks.verbs.fit_checks import checked_linear, use_autodiff
 from wilks.verbs.fit_methods import best_basin, describe_global_stage
-from wilks.verbs.local_solvers import local_solvers, residual_solver
+from wilks.verbs.local_solvers import curved, local_solvers, residual_solver
 from wilks.verbs.map_result import map_result
 
 if TYPE_CHECKING:
@@ -164,6 +164,11 @@ def _optima(
 ) -> tuple[tuple[Optimum, ...], Status]:
     """Optima of the whole box, and how the search for them ended."""
     optima = _handed_over(context, earlier, settings.threshold)
+    if not optima and settings.options.max_starts == 0:
+        starts = context.starts(start)
+        if not len(starts):
+            raise InvalidConfigurationError("options: max_starts=0 needs start=, from which the map can spread")
+        return _ascents(context, settings, starts, title)
     if not optima:
         return _global_stage(context, settings, start, title)
     given: list[Any] = list(start) if isinstance(start, (list, tuple)) else [start]
@@ -248,9 +253,9 @@ def _cell_solver(problem: Problem, options: ProfileOptions, seed: int, held: Seq
     tolerance = _CELL_TOLERANCE * options.accuracy
     local: LocalSolver
     if isinstance(problem, LeastSquaresProblem):
-        local = residual_solver(problem, tolerance, held=held or ())
-        if held is None:  # what moves in a cell is no longer linear
-            local = replace(local, linear=())
+        solver = residual_solver(problem, tolerance, held=held or ())
+        # Where the axes are derived quantities, what moves in a cell is neither linear nor a parameter.
+        local = replace(solver, linear=()) if held is None else curved(solver, problem, held)
     else:
         local = QuasiNewton(tolerance, use_gradient=local_solvers(problem)[0].want == "gradient")
     return GlobalThenLocal(local, seed) if options.inner == "global" else local

@@ -9,8 +9,10 @@
 from wilks.xpcs.angle_by_angle import SequentialFit, sequential
 from wilks.xpcs.convention import Convention
 from wilks.xpcs.data import TwoTimeData
+from wilks.xpcs.files import ReadOptions, describe, read
 from wilks.xpcs.fitting import fit, problem
 from wilks.xpcs.identifiability import Identifiability
+from wilks.xpcs.maps import profile
 from wilks.xpcs.model import Geometry
 from wilks.xpcs.options import FitOptions, ShearWeights
 from wilks.xpcs.quality import XpcsQuality
@@ -23,6 +25,7 @@ __all__ = [
     "FitOptions",
     "Geometry",
     "Identifiability",
+    "ReadOptions",
     "Scaling",
     "SequentialFit",
     "ShearWeights",
@@ -30,8 +33,11 @@ __all__ = [
     "TwoTimeData",
     "XpcsFit",
     "XpcsQuality",
+    "describe",
     "fit",
     "problem",
+    "profile",
+    "read",
     "sequential",
     "simulate",
 ]

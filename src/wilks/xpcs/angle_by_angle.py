@@ -17,8 +17,8 @@ follow a chi-squared distribution (Cochran 1954) with n (K - 1) degrees of freed
 
 from __future__ import annotations
 
-import time
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 

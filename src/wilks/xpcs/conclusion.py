@@ -148,13 +148,23 @@ def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: E
         at_bounds=found.at_bounds,
         identifiable=identifiable,
         quality=quality,
-        notes=notes(prepared),
+        notes=_notes(prepared, data),
         strategy=prepared.strategy,
         basins=ended.basins,
         information=found.information,
         diagnostics=_diagnostics(found, prepared, every),
+        angle_weights=every(ended.problem.angle_weights),
+        boxes=question.boxes,
+        options=question.options,
+        source=data.source,
         data=data,
     )
+
+
+def _notes(prepared: Prepared, data: TwoTimeData) -> tuple[str, ...]:
+    """What was found when the data were folded, and before, when they were read."""
+    read = () if data.source is None else data.source.notes
+    return tuple(dict.fromkeys((*notes(prepared), *read)))
 
 
 def _judged(
@@ -177,7 +187,7 @@ def _judged(
     quality = verdict(
         Findings(
             ended.status.outcome is Outcome.CONVERGED,
-            None if ended.robust is not None else chi_squared / dof if dof > 0 else math.nan,
+            None if ended.robust is not None or optimum is None else chi_squared / dof if dof > 0 else math.nan,
             identifiable,
             found.at_bounds,
             found.condition,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from wilks.core.errors import InvalidDataError
+from wilks.xpcs.diagonal import with_diagonal
 from wilks.xpcs.stack import Matrices, Stack, stack_of
 from wilks.xpcs.storage import filled, storage_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from wilks.xpcs.diagonal import Diagonal
     from wilks.xpcs.source import Source
 
 MIN_TIMES = 3
@@ -171,11 +173,20 @@ class TwoTimeData:
         mask = self._stacks["mask"]
         return mask.read(angle if mask.n_angles == self.n_phi else 0)
 
-    def matrix(self, angle: int) -> NDArray[np.float64]:
+    def matrix(self, angle: int, diagonal: Diagonal = "measured") -> NDArray[np.float64]:
         """c2 of one angle as a full symmetric matrix, shape (n_t, n_t), to look at.
 
         A missing half is filled up from the other, independent halves are averaged, what was not measured is NaN.
         The mask is not applied.
+
+        Parameters
+        ----------
+        angle
+            Position of the angle, from 0.
+        diagonal
+            What to show on the diagonal, which holds shot noise and which no fit uses: the ``"measured"`` values,
+            ``"masked"`` (NaN), the mean of the ``"neighbours"``, the running ``"median"`` of values beside it, or
+            ``"interpolated"`` to lag 0 from the first three lags.
 
         Examples
         --------
@@ -189,9 +200,10 @@ class TwoTimeData:
         matrix = filled(np.array(self.read_c2(angle), dtype=np.float64))
         matrix[~np.isfinite(matrix)] = np.nan
         if storage_of(matrix) == "dead":
-            return np.full_like(matrix, np.nan)
+            return with_diagonal(np.full_like(matrix, np.nan), diagonal)
         other = matrix.T
-        return np.where(np.isnan(matrix), other, np.where(np.isnan(other), matrix, (matrix + other) / 2))
+        full = np.where(np.isnan(matrix), other, np.where(np.isnan(other), matrix, (matrix + other) / 2))
+        return with_diagonal(full, diagonal)
 
     def __repr__(self) -> str:
         parts = [

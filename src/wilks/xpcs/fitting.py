@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wilks.loop.drive import Callback
     from wilks.loop.stopping import StoppingRule
     from wilks.store.log import EvaluationLog
+    from wilks.xpcs.preparation import Prepared
     from wilks.xpcs.result import XpcsFit
     from wilks.xpcs.scaling import Scaling
 
@@ -110,8 +111,7 @@ def fit(
     common = Common(executor, None, resolve_seed(seed), stop, callbacks)
     starts, began = _given(question.space, start), time.perf_counter()
     prepared = prepare(data, question)
-    ended = Course(question, prepared, common, starts, began).run(log)
-    result = conclude(data, question, prepared, ended)
+    result = conclude(data, question, prepared, Course(question, prepared, common, starts, began).run(log))
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
@@ -162,7 +162,11 @@ def problem(
         raise InvalidConfigurationError(
             "problem: a robust loss and ShearWeights need a fit around them; use xpcs.fit, or give weights as numbers"
         )
-    prepared = prepare(data, question)
+    return problem_of(question, prepare(data, question))
+
+
+def problem_of(question: Question, prepared: Prepared) -> XpcsProblem:
+    """Return chi-squared of prepared data."""
     weights = question.angle_weights(prepared.used)
     return XpcsProblem(question.space, prepared.sums, prepared.geometry, question.mode, prepared.block, weights)
 

@@ -215,6 +215,10 @@ def curves(values: Mapping[str, float], geometry: Geometry, mode: str = "laminar
     return Curves(decay, decay_slopes, strain, strain_slopes, phases, phase_slopes, convention.shear_power)
 
 
+_ROWS = 64
+"""Rows of a model matrix that are made at a time: half of the matrix follows from the other."""
+
+
 def decay_function(made: Curves, first: NDArray[np.intp], second: NDArray[np.intp], k: int) -> NDArray[np.float64]:
     """Return f of equation (1) of `wilks.xpcs.curves`, which is 1 where the times are the same.
 
@@ -248,8 +252,13 @@ def model_matrix(made: Curves, k: int) -> NDArray[np.float64]:
            [0.641, 1.   , 0.641],
            [0.169, 0.641, 1.   ]])
     """
-    index = np.arange(len(made.decay))
-    return decay_function(made, np.minimum.outer(index, index), np.maximum.outer(index, index), k)
+    n_t = len(made.decay)
+    index, upper = np.arange(n_t), np.zeros((n_t, n_t))
+    for begin in range(0, n_t, _ROWS):
+        rows = slice(begin, begin + _ROWS)
+        upper[rows, begin:] = decay_function(made, index[rows, None], index[None, begin:], k)
+    upper = np.triu(upper)
+    return upper + np.triu(upper, 1).T
 
 
 def _line(name: str, given: ArrayLike) -> NDArray[np.float64]:

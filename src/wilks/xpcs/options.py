@@ -11,6 +11,7 @@ import numpy as np
 from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.loss import Loss, as_loss
 from wilks.xpcs.scaling import Shrinkage
+from wilks.xpcs.strategy import limit_bytes
 
 Method = Literal["multi_start", "cma_es", "local", "auto"]
 Design = Literal["latin_hypercube", "sobol", "random"]
@@ -125,6 +126,10 @@ class FitOptions:
             raise InvalidConfigurationError(
                 f"FitOptions: tolerance: expected 0 < tolerance < 1, got {self.tolerance!r}"
             )
+        try:
+            limit_bytes(self.memory_limit, 1)
+        except InvalidConfigurationError as error:
+            raise InvalidConfigurationError(f"FitOptions: memory_limit: {error}") from None
         try:
             object.__setattr__(self, "loss", as_loss(self.loss))
         except InvalidProblemError as error:

@@ -11,12 +11,13 @@ from wilks.core.least_squares import FactoredProblem
 from wilks.core.loss import Loss
 from wilks.core.parameter import Real
 from wilks.core.space import Space
-from wilks.xpcs.model import PHYSICAL_NAMES
+from wilks.xpcs.model import PHYSICAL_NAMES, regularised_times
 from wilks.xpcs.model import curves as curves_of
 from wilks.xpcs.projection import AngleSums, Projection, normal_matrix, physical_sums, project, square_root
+from wilks.xpcs.retraction import PowerLawSteps, power_law_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -109,6 +110,10 @@ class XpcsProblem(FactoredProblem):
         )
         scaling = (block.to_contrast, block.to_offset, block.contrast, block.offset, block.lower, block.upper)
         return (repr(place.convention), self.mode, *data, *scaling, block.penalty, self.angle_weights)
+
+    def curved_steps(self, held: Sequence[str]) -> PowerLawSteps:
+        """Steps that follow the valleys of the power laws whose parameters all move."""
+        return power_law_steps(self.space, regularised_times(self.geometry.t, self.geometry.dt), held)
 
     def n_data(self, values: Values) -> int:  # noqa: ARG002 - the same everywhere
         """Return the number of pairs that are not masked."""

@@ -57,7 +57,8 @@ class XpcsQuality:
 class Findings:
     """What the verdict rests on; see `wilks.xpcs.result.XpcsFit`.
 
-    With a robust loss, `reduced_chi_squared` is None: outliers raise it, and are no fault of the fit.
+    With a robust loss, `reduced_chi_squared` is None: outliers raise it, and are no fault of the fit. So it is where
+    the model is finite nowhere.
     """
 
     converged: bool

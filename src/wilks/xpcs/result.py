@@ -11,20 +11,23 @@ import numpy as np
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.result import Result
 from wilks.core.table import Table, show, with_error
-from wilks.xpcs.folding import fold
 from wilks.xpcs.model import Geometry, curves, model_matrix
+from wilks.xpcs.views import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wilks.core.parameter import Real
     from wilks.solvers.result import Basin
     from wilks.xpcs.convention import Convention
     from wilks.xpcs.data import TwoTimeData
     from wilks.xpcs.diagnostics import Diagnostics
     from wilks.xpcs.identifiability import Identifiability
+    from wilks.xpcs.options import FitOptions
     from wilks.xpcs.parameters import Mode
     from wilks.xpcs.quality import XpcsQuality
     from wilks.xpcs.scaling import Scaling
+    from wilks.xpcs.source import Source
     from wilks.xpcs.strategy import Strategy
 
 
@@ -61,7 +64,8 @@ class XpcsFit(Result):
     quality
         A verdict with its reasons.
     notes
-        What was found in the data, in sentences: pixels that are not used, angles without data.
+        What was found in the data, in sentences: pixels that are not used, angles without data, and what was seen
+        when they were read.
     strategy
         How the data were held, and why.
     basins
@@ -71,6 +75,12 @@ class XpcsFit(Result):
         their covariance where nothing is at a bound, shape (n_physical, n_physical).
     diagnostics
         Absorption, sensitivity, gradient, and what quantiles of the data say of contrast and offset.
+    angle_weights
+        Weight of every angle in chi-squared, shape (n_phi,); NaN for an angle without data.
+    boxes, options
+        Boxes that were given for contrast and offset, by name, and the options of the fit.
+    source
+        Where the data come from; None for data that were not read from a file.
     data
         What was fitted; None on a result that was loaded from a file.
     """
@@ -106,6 +116,10 @@ class XpcsFit(Result):
     basins: tuple[Basin, ...]
     information: NDArray[np.float64]
     diagnostics: Diagnostics
+    angle_weights: NDArray[np.float64]
+    boxes: dict[str, Real]
+    options: FitOptions
+    source: Source | None = None
     data: TwoTimeData | None = field(default=None, metadata={"saved": False})
 
     @property
@@ -117,6 +131,11 @@ class XpcsFit(Result):
     def physical(self) -> dict[str, float]:
         """Values of the physical parameters, fixed ones included."""
         return {name: float(self.best[name]) for name in self.space.names}  # type: ignore[arg-type]  # all are real
+
+    @property
+    def has_best(self) -> bool:
+        """Is there a best point? Not if the model is finite nowhere."""
+        return self.best.keys() >= set(self.space.names)
 
     @property
     def reduced_chi_squared(self) -> float:
@@ -139,7 +158,7 @@ class XpcsFit(Result):
             If there is no such angle, or the fit has no best point.
         """
         k = self._position(angle)
-        if self.best.keys() < set(self.space.names):
+        if not self.has_best:
             raise InvalidConfigurationError(f"model: this result has no best point: {self.status.message}")
         geometry = Geometry(self.t, self.dt, self.q, self.gap, self.phi[k : k + 1], self.convention)
         f = model_matrix(curves(self.physical, geometry, self.mode), 0)
@@ -161,14 +180,8 @@ class XpcsFit(Result):
             raise InvalidConfigurationError(
                 "residuals: this result was loaded without its data; use result.with_data(data).residuals(angle)"
             )
-        pairs = fold(self.data, [k]).pairs
-        upper = np.triu_indices(pairs.n_t, 1)
-        residual = (pairs.y[0] + pairs.centres[0] - self.model(k)[upper]) / self.sigma[k]
-        if pairs.weights is not None:
-            residual = np.where(pairs.weights[0] > 0, residual * np.sqrt(pairs.weights[0]), np.nan)
-        found = np.full((pairs.n_t, pairs.n_t), np.nan)
-        found[upper] = found.T[upper] = residual
-        return found
+        residual = read(self, k).residual
+        return np.where(np.isnan(residual), residual.T, residual)
 
     def with_data(self, data: TwoTimeData) -> XpcsFit:
         """Return the same result with the data it was made from."""
@@ -201,7 +214,10 @@ class XpcsFit(Result):
         for name in self.space.names:
             value = self.best.get(name)
             error = self.standard_errors.get(name)
-            text = show(value) if error is None or not isinstance(value, float) else with_error(value, error)
+            if value is None:
+                text = "unknown"
+            else:
+                text = show(value) if error is None or not isinstance(value, float) else with_error(value, error)
             rows.append((name, text, self._remark(name)))
         robust = "" if self.loss == "linear" else f" (outliers counted in full; the fit has the loss {self.loss!r})"
         title = (

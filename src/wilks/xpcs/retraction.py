@@ -22,16 +22,19 @@ from wilks.core.parameter import Real
 from wilks.xpcs.model import POWER_LAWS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from wilks.core.space import Space
+
 _LARGEST_POWER = 300.0
 """Logarithm of the largest power of the reference time that is computed: products of a few stay finite."""
 
 
 @dataclass(frozen=True)
 class PowerLawSteps:
-    """Steps in the coordinates (1) of every power law; a `wilks.solvers.retracted.Retraction`.
+    """Steps in the coordinates (1) of every power law; a `wilks.core.least_squares.Retraction`.
 
     Attributes
     ----------
@@ -103,9 +106,19 @@ class PowerLawSteps:
         return (value - self.lower[i]) / (self.upper[i] - self.lower[i])
 
 
-def power_law_steps(space: Space, times: NDArray[np.float64]) -> PowerLawSteps:
-    """Return the steps for the power laws whose three parameters are free; `times` are the regularised ages in s."""
-    free = space.free
+def power_law_steps(space: Space, times: NDArray[np.float64], held: Sequence[str] = ()) -> PowerLawSteps:
+    """Return the steps for the power laws whose three parameters move.
+
+    Parameters
+    ----------
+    space
+        The physical parameters.
+    times
+        The regularised ages in s.
+    held
+        Free parameters that do not move; points and steps are those of the others.
+    """
+    free = [name for name in space.free if name not in held]
     boxes = [space[name] for name in free]
     real = [box for box in boxes if isinstance(box, Real)]
     laws = tuple(

@@ -46,6 +46,8 @@ class Stack:
         """Matrix of one angle, shape (n_t, n_t): float32, float64 or bool; not a copy if it need not be one."""
         try:
             matrix = np.asarray(self.source[angle])
+        except InvalidDataError:  # a reader of files has said what is wrong
+            raise
         except (OSError, RuntimeError, ValueError) as error:
             raise InvalidDataError(
                 f"{self.name} of angle {angle} (the first is 0) cannot be read: {error}. Is the file complete, and "

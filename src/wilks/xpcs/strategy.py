@@ -88,7 +88,7 @@ def choose_strategy(
         if value < 1:
             raise InvalidConfigurationError(f"{name} must be at least 1, but it is {value}")
     available = available_memory()
-    limit = _limit(memory_limit, available)
+    limit = limit_bytes(memory_limit, available)
     native: Literal["float32", "float64"] = "float32" if data.is_float32 else "float64"
     n_pairs, work = pair_count(data.n_t), _folding_bytes(data, min(n_threads, data.n_phi))
     # Weights count always: whether values are missing is known only when they have been read.
@@ -124,7 +124,14 @@ def _folding_bytes(data: TwoTimeData, n_threads: int) -> int:
     return n_threads * (data.nbytes // data.n_phi + pair_count(data.n_t) * (itemsize + 8))
 
 
-def _limit(memory_limit: float | str | None, available: int) -> int:
+def limit_bytes(memory_limit: float | str | None, available: int) -> int:
+    """Return the number of bytes that a limit means, of those that are free.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If it means none.
+    """
     if memory_limit is None:
         return int(_DEFAULT_FRACTION * available)
     expected = 'memory_limit must be a number of bytes, a text such as "2GB", or a fraction above 0 and up to 1'

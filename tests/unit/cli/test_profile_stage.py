@@ -67,7 +67,7 @@ def test_options_survive_the_resolved_configuration():
         ("{inner: globl}", "inner: expected 'local' or 'global', got 'globl'"),
         ("{n_optima: [3, 2]}", "n_optima: the least, 3, is more than the most, 2"),
         ("{n_optima: 2.0}", "n_optima: expected a number of optima, or (least, most) with None for unknown, got 2.0"),
-        ("{max_starts: 0}", "max_starts: expected a number >= 1 or None, got 0"),
+        ("{max_starts: -1}", "max_starts: expected a number >= 0 or None, got -1"),
         ("{max_passes: 1.5}", "max_passes: expected a whole number, got 1.5"),
     ],
 )

@@ -126,6 +126,13 @@ def test_put():
     assert document.where(("a",)) == "config.yaml:1"
 
 
+def test_put_below_a_key_without_content():
+    document = parsed("a:\n  start: null\n")
+    document.put(("a", "start", "x"), 1, "--start x=1")
+    assert document.data == {"a": {"start": {"x": 1}}}
+    assert document.where(("a", "start", "x")) == "--start x=1"
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [

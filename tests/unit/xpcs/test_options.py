@@ -33,6 +33,8 @@ def test_defaults_are_least_squares_from_a_multi_start():
         ("weights", 2.0, "expected positive numbers"),
         ("weights", (), "expected positive numbers"),
         ("weights", "shear", "expected positive numbers"),
+        ("memory_limit", "2XB", "memory_limit: memory_limit must be a number of bytes.*but it is '2XB'"),
+        ("memory_limit", -1, "memory_limit must be a number of bytes"),
         ("regularisation", 0.1, r"expected Shrinkage\(...\) or None, got 0.1"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 import wilks
 from tests.unit.solvers.ascents import climb
+from wilks import xpcs
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
 from wilks.solvers.retracted import Retracted
 from wilks.xpcs.parameters import physical_space
@@ -179,3 +180,33 @@ def test_the_valley_of_a_power_law_takes_a_few_steps(alpha):
     assert other.converged
     assert other.value > -1e-5
     assert n_one > 5 * n_other
+
+
+def test_parameters_that_are_held_in_a_cell_of_a_map_are_no_coordinates():
+    """The law whose parameters all move is bent as ever; the other is straight; positions are those of the rest."""
+    space = space_of()
+    held = ("gamma_dot_0", "beta")
+    rest = space.fix(gamma_dot_0=FLOW["gamma_dot_0"], beta=FLOW["beta"])
+    moving = [space.free.index(name) for name in space.free if name not in held]
+    u = unit(space, FLOW)[moving]
+    step = np.full(len(moving), 0.01)
+    found = power_law_steps(space, TIMES, held)(u, step)
+    assert np.array_equal(found, power_law_steps(rest, TIMES)(u, step))
+    assert np.abs(found[:3] - (u + step)[:3]).max() > 1e-5
+    assert np.array_equal(found[3:], (u + step)[3:])
+
+
+def test_the_general_verbs_take_the_curved_steps_of_a_problem():
+    """In the valley of a power law the polish of a fit and the cells of a map need a fraction of the evaluations."""
+    geometry = xpcs.Geometry(0.1 * np.arange(60), 0.1, 0.0054, None, np.array([0.0, 90.0]))
+    data = xpcs.simulate({"D0": 2e4, "alpha": -0.5, "D_offset": 100.0}, geometry, mode="static", sigma=0.03, seed=1)
+    start = {"D0": 90000.0, "alpha": -0.01, "D_offset": -60000.0}
+    counts = {}
+    for name in ("curved", "straight"):
+        problem = xpcs.problem(data, "static")
+        if name == "straight":
+            problem.curved_steps = lambda held: None
+        fit = wilks.fit(problem, start=start, n_starts=0, seed=1, callbacks=())
+        counts[name] = fit.n_evaluations
+        assert any("curved steps" in step.detail for step in fit.provenance.executed) == (name == "curved")
+    assert counts["curved"] < 0.7 * counts["straight"], counts

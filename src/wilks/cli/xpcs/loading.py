@@ -1,0 +1,151 @@
+"""What a command of `wilks xpcs` is given: a data file, a configuration, or the folder of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import wilks
+from wilks.cli.folder import RESOLVED, RunFolder
+from wilks.core.errors import CheckpointError, InvalidConfigurationError, InvalidDataError
+from wilks.xpcs.configuration import Override, load_document, minimal
+from wilks.xpcs.configuration import load as load_file
+from wilks.xpcs.parameters import ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from wilks.cli.xpcs.options import Given
+    from wilks.xpcs.config_sections import ProfileTask
+    from wilks.xpcs.configuration import Loaded
+    from wilks.xpcs.data import TwoTimeData
+
+_CONFIGURATIONS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Profile maps that were asked for on the command line.
+
+    Attributes
+    ----------
+    over
+        Parameters of each map.
+    grid
+        Nodes along each, the same for all maps; None for the default.
+    """
+
+    over: tuple[tuple[str, ...], ...] = ()
+    grid: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, over: list[str], grid: str | None) -> Maps:
+        """Read the options ``--over D0,alpha`` and ``--grid 41,41``.
+
+        Raises
+        ------
+        InvalidConfigurationError
+            If a text is not of this form.
+        """
+        names = tuple(tuple(ALIASES.get(name.strip(), name.strip()) for name in text.split(",")) for text in over)
+        nodes = None
+        if grid is not None:
+            if not all(each.strip().isdecimal() for each in grid.split(",")):
+                raise InvalidConfigurationError(f"--grid {grid}: expected numbers of nodes, such as 41,41")
+            nodes = tuple(int(each) for each in grid.split(","))
+        return cls(names, nodes)
+
+    def overrides(self, known: Sequence[ProfileTask]) -> list[Override]:
+        """Return what they put into a configuration with the maps `known`; the same parameters are the same map."""
+        tasks = [task.model_dump() for task in known]
+        found = [Override("profile", list(tasks), "--over")]
+        for over in self.over:
+            same = [number for number, task in enumerate(tasks) if tuple(task["over"]) == over]
+            number = same[0] if same else len(tasks)
+            task = (tasks[number] if same else {}) | {"over": list(over)}
+            typed = f"--over {','.join(over)}"
+            if self.grid is not None:
+                task["grid"] = list(self.grid)
+                typed += f" --grid {','.join(map(str, self.grid))}"
+            tasks[number:] = [task, *tasks[number + 1 :]]
+            found.append(Override(f"profile.{number}", task, typed))
+        return found
+
+
+def load(source: Path, given: Given, maps: Maps | None = None) -> Loaded:
+    """Return the configuration that a source and the options of the command line make.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If it cannot be read, is not valid, or names no data.
+    CheckpointError
+        If the source is a folder without a run.
+    """
+    loaded = _loaded(source, given)
+    if loaded.configuration.data is None:
+        raise InvalidConfigurationError(f"{source}: data: this section is required, with the key file at least")
+    if maps is None:
+        return loaded
+    more = maps.overrides(loaded.configuration.profile)
+    return replace(load_document(loaded.document, more), translation=loaded.translation)
+
+
+def read(loaded: Loaded) -> TwoTimeData:
+    """Read the data of a configuration, and check it against them.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If something does not fit the data.
+    InvalidDataError
+        If they cannot be read.
+    """
+    file, config = loaded.configuration.file, loaded.document.path
+    if config.name == RESOLVED and not file.exists():
+        raise InvalidDataError(
+            f"{config.parent}: the data file of this run, {file}, is not there; bring it back, or say where it is: "
+            f"--set data.file=FILE"
+        )
+    return loaded.read()
+
+
+def is_configuration(source: Path) -> bool:
+    """Is this the name of a configuration, and not of data?"""
+    return source.suffix.lower() in _CONFIGURATIONS
+
+
+def _loaded(source: Path, given: Given) -> Loaded:
+    overrides = given.overrides()
+    if source.is_dir():
+        folder = RunFolder(source)
+        if not folder.config.exists():
+            raise CheckpointError(
+                f"{source}: there is no run in this folder ({folder.config.name} is missing); expected a data file, a "
+                "configuration, or the folder of a run"
+            )
+        return load_file(folder.config, [Override("output.folder", str(source), str(source)), *overrides])
+    if is_configuration(source):
+        return load_file(source, overrides)
+    return load_document(minimal(str(source)), overrides)
+
+
+def finished_results(folder: RunFolder) -> tuple[Any, list[tuple[str, Any]]]:
+    """Return the fit of a run, without its data, and its maps with their titles.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no run, its fit is not finished, or a result cannot be read.
+    """
+    if not folder.holds_run:
+        raise CheckpointError(f"{folder.path}: there is no run in this folder")
+    results = [wilks.load(path) for path in folder.finished_files()]
+    fits = [result for result in results if isinstance(result, wilks.xpcs.XpcsFit)]
+    if not fits:
+        raise CheckpointError(
+            f"{folder.path}: no fit is finished in this folder; go on with: wilks xpcs fit {folder.path}"
+        )
+    maps = [(f"profile over {', '.join(result.over)}", result) for result in results if hasattr(result, "over")]
+    return fits[-1], maps
