@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 import wilks
+from wilks.xpcs import pictures
 
 FOLDER = Path(__file__).parent
-SHOWCASE = FOLDER.parents[1] / "examples" / "profiles" / "showcase.py"
+EXAMPLES = FOLDER.parents[1] / "examples"
+SHOWCASE = EXAMPLES / "profiles" / "showcase.py"
 
 
 def supernova() -> None:
@@ -28,6 +30,25 @@ def profiles() -> None:
     (FOLDER / "profile-costs.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def xpcs() -> None:
+    """Draw the pictures of the guide that goes from a file of correlations to a report."""
+    sheared = wilks.xpcs.read(EXAMPLES / "xpcs" / "sheared_aps_u.hdf", gap=2e6)
+    fit = wilks.xpcs.fit(sheared, "laminar_flow", seed=1)
+    drawn = {
+        "maps": pictures.maps(fit, [0, 2]),
+        "cuts": pictures.cuts(fit, [0, 2]),
+        "residuals": pictures.residuals(fit),
+        "scaling": pictures.scaling(fit),
+        "correlations": pictures.correlations(fit),
+    }
+    at_rest = wilks.xpcs.read(EXAMPLES / "xpcs" / "at_rest_aps_old.hdf", q=0.0054)
+    plane = wilks.xpcs.profile(wilks.xpcs.fit(at_rest, "static", seed=1), ("D0", "alpha"), seed=1)
+    drawn["profile"] = wilks.plots.profile_2d(plane)
+    for name, figure in drawn.items():
+        wilks.plots.save(figure, FOLDER / f"xpcs-{name}.png")
+
+
 if __name__ == "__main__":
     supernova()
     profiles()
+    xpcs()

@@ -126,6 +126,8 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
                 return "chi-squared does not depend on it within its box"
             alone = " (there is only one angle)" if evidence.n_angles == 1 and name in _FLOW else ""
             return f"only a combination with {' and '.join(others)} is determined{alone}"
+    if evidence.n_angles == 1 and "phi0" in evidence.at_bounds and name in (POWER_LAWS[1][0], POWER_LAWS[1][2]):
+        return "only a combination with phi0 is determined (there is only one angle)"
     law = next((law for law in POWER_LAWS if name in law), None)
     if law is not None and law[2] in space.free and name in evidence.values:
         reason = _law_reason(name, law, space, evidence)
@@ -137,6 +139,8 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
     if not isinstance(box, Real):
         return ""
     if box.scale == "log":
+        if error > evidence.values[name]:
+            return f"its standard error {error:.2g} is larger than its value {evidence.values[name]:.2g}"
         fraction = error / evidence.values[name] / math.log(box.upper / box.lower)
     else:
         fraction = error / (box.upper - box.lower)

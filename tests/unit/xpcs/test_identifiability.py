@@ -97,9 +97,22 @@ def test_errors_as_wide_as_the_box():
     assert undetermined(of(errors=errors(alpha=0.99))) == set()  # the box is 4 wide
     wide = of(errors=errors(alpha=1.01))
     assert wide["alpha"].reason == "its standard error 1 covers 25 % of its box"
-    decades = math.log(1e4 / 1e2)  # on a log scale the error counts relative to the value
-    assert undetermined(of(errors=errors(D0=1e3 * 0.249 * decades))) == set()
-    assert undetermined(of(errors=errors(D0=1e3 * 0.251 * decades))) == {"D0"}
+    narrow = wilks.Space(D0=wilks.Real(1e3, 2e3, scale="log"))  # on a log scale the error counts relative to the value
+    for fraction, expected in ((0.249, set()), (0.251, {"D0"})):
+        evidence = Evidence({"D0": 1e3}, {"D0": 1e3 * fraction * math.log(2)}, {}, (), 1e4, 1e3, 4)
+        assert undetermined(judge(narrow, evidence)) == expected
+
+
+def test_errors_larger_than_an_amplitude():
+    assert undetermined(of(errors=errors(D0=990.0))) == set()
+    assert of(errors=errors(D0=1010.0))["D0"].reason == "its standard error 1e+03 is larger than its value 1e+03"
+
+
+def test_one_angle_whose_direction_stops_at_its_bound():
+    bound = of(at_bounds={"phi0": "upper"}, n_angles=1)
+    assert bound["gamma_dot_0"].reason == "only a combination with phi0 is determined (there is only one angle)"
+    assert undetermined(bound) == {"phi0", "gamma_dot_0"}
+    assert undetermined(of(at_bounds={"phi0": "upper"})) == {"phi0"}
 
 
 # On data.
