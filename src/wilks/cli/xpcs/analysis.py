@@ -1,8 +1,8 @@
 """`wilks xpcs fit` and `profile`: read, fit, map, write, draw, report, in one folder that can be gone on with.
 
 The folder is laid out as that of `wilks run` (`wilks.cli.folder`). A finished fit is found by what it depends on: the
-data file with its size and time, and the sections of the configuration that say what is fitted; so pictures, files and
-maps are added to a run without fitting again. An unfinished fit goes on from the log.
+data file by its name, size and time, and the sections of the configuration that say what is fitted; so pictures, files
+and maps are added to a run without fitting again. An unfinished fit goes on from the log.
 """
 
 from __future__ import annotations
@@ -107,9 +107,8 @@ class _Analysis:
             data = read(self.loaded)
         self.terminal.line(f"{configuration.file}: {data!r}")
         self.folder.create()
-        with wilks.EvaluationLog(self.folder.log) as log:
-            with self._described(log):
-                fit = self._fitted(data, log)
+        with wilks.EvaluationLog(self.folder.log) as log, self._described(log):
+            fit = self._fitted(data, log)
             profiles = self._profiled(fit, log) if fit.has_best else []
         self._write(fit)
         pictures, drawn = self._draw(fit, profiles)
@@ -120,7 +119,7 @@ class _Analysis:
 
     @contextlib.contextmanager
     def _described(self, log: EvaluationLog) -> Iterator[None]:
-        """Write the configuration; where the fit cannot begin, the folder keeps what it had, be it none."""
+        """Write the configuration; where something in it is refused, the folder keeps what it had, be it none."""
         config = self.folder.config
         before = config.read_text("utf-8") if config.exists() else None
         self.folder.write_config(self.configuration.resolved(self.folder.path))
@@ -231,7 +230,7 @@ class _Analysis:
         """What identifies a piece of work: all that its answer depends on."""
         stat = self.configuration.file.stat()
         plain = self.configuration.model_dump(mode="json", include={"data", "model", "fit", "seed"})
-        plain["data"].pop("cache", None)
+        plain["data"] |= {"cache": None, "file": self.configuration.file.name}  # wherever both have been moved to
         content = json.dumps([kind, plain, stat.st_size, stat.st_mtime_ns, more], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

@@ -38,7 +38,7 @@ def fit(source: Source, given: Given, resume: Resume = False, quiet: Quiet = Fal
 def profile(
     source: Source,
     given: Given,
-    over: Annotated[list[str], typer.Option("--over", help="Parameters of a map, one or two: D0,alpha. Repeatable.")],
+    over: Annotated[list[str], typer.Option("--over", help="Parameters of a map, one to three: D0,alpha. Repeatable.")],
     grid: Annotated[str | None, typer.Option(help="Nodes along each: 41,41.")] = None,
     resume: Resume = False,
     quiet: Quiet = False,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wilks.xpcs.configuration import Loaded
     from wilks.xpcs.data import TwoTimeData
 
+_MOST_AXES = 3
 _CONFIGURATIONS = (".yaml", ".yml", ".json")
 
 
@@ -49,6 +50,9 @@ class Maps:
             If a text is not of this form.
         """
         names = tuple(tuple(ALIASES.get(name.strip(), name.strip()) for name in text.split(",")) for text in over)
+        for text, found in zip(over, names, strict=True):
+            if len(found) > _MOST_AXES:
+                raise InvalidConfigurationError(f"--over {text}: expected one to {_MOST_AXES} parameters for a map")
         nodes = None
         if grid is not None:
             if not all(each.strip().isdecimal() for each in grid.split(",")):
@@ -106,9 +110,13 @@ def read(loaded: Loaded) -> TwoTimeData:
     if config.name == RESOLVED and not file.exists():
         raise InvalidDataError(
             f"{config.parent}: the data file of this run, {file}, is not there; bring it back, or say where it is: "
-            f"--set data.file=FILE"
+            "--set data.file=FILE"
         )
-    return loaded.read()
+    if is_configuration(config):
+        return loaded.read()
+    data = loaded.configuration.read()  # of a data file alone: its name in a message is enough
+    loaded.check(data)
+    return data
 
 
 def is_configuration(source: Path) -> bool:
