@@ -45,7 +45,7 @@ def make(path: Path, n_phi: int, n_t: int, layout: str) -> tuple[np.ndarray, np.
     data = xpcs.simulate(
         TRUTH, geometry, contrast=contrast, offset=offset, sigma=SIGMA, storage="upper", dtype=np.float32, seed=5
     )
-    write(path, data, layout=layout)  # type: ignore[arg-type]  # checked by the parser
+    write(path, data, layout=layout, overwrite=True)  # type: ignore[arg-type]  # checked by the parser
     return contrast, offset
 
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, create_model, model_validator
 from wilks.cli import executors
 from wilks.cli.stage import Stage
 from wilks.cli.stages import STAGES
-from wilks.core.errors import InvalidProblemError
+from wilks.core.errors import InvalidConfigurationError, InvalidProblemError
 from wilks.core.parameter import Categorical
 from wilks.store.document import Document, Place, dump, shorten, suggestion, wrong
 from wilks.store.validation import Settings, refuse, validated
@@ -121,6 +121,10 @@ def validate(document: Document) -> Config:
     InvalidConfigurationError
         With one line for everything that is wrong: file, line, place, and what was expected.
     """
+    if "stages" not in document.data and {"data", "model"} & set(document.data):
+        raise InvalidConfigurationError(
+            f"{document.path}: this is the configuration of an XPCS analysis; for it use wilks xpcs fit, info and plot"
+        )
     model = validated(_Model, document)
     stages = tuple(next(stage for _, stage in entry if stage is not None) for entry in model.stages)
     refuse(document, list(_without_results(stages)))

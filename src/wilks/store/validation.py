@@ -64,6 +64,7 @@ _EXPECTED = {
     "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
     "too_short": "at least one entry",
+    "too_long": "fewer entries",
 }
 """Kind of error in pydantic -> what to say was expected."""
 

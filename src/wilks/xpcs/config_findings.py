@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     Finding = tuple[Place, str]
 
 
+_NO_GAP = (
+    "expected the width of the sheared gap in Å, 2e6 for 0.2 mm (--gap 2e6): the mode is laminar_flow; for a sample at "
+    "rest take mode static (--mode static)"
+)
+
+
 def findings(configuration: Configuration) -> Iterator[Finding]:
     """What is wrong whatever the data are."""
     if configuration.data is None and configuration.simulation is None:
@@ -42,6 +48,8 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
     mode = check_mode(configuration.model.mode)
     if mode == "static" and isinstance(configuration.options().weights, ShearWeights):
         yield ("fit", "weights"), "weights by the shear need the mode laminar_flow, and it is static"
+    if configuration.fit.method == "local" and configuration.model.start is None:
+        yield ("fit", "method"), "local goes from model.start alone, and there is none: give it, or choose multi_start"
     odd = list(_odd_parameters(configuration.model))
     yield from odd
     if not odd:
@@ -59,7 +67,7 @@ def findings_with(configuration: Configuration, data: TwoTimeData) -> Iterator[F
         try:
             data.required_gap()
         except InvalidDataError:
-            yield ("data", "gap"), "expected the width of the sheared gap in Å: the mode is laminar_flow"
+            yield ("data", "gap"), _NO_GAP
     weights = configuration.options().weights
     if isinstance(weights, tuple) and len(weights) != data.n_phi:
         yield ("fit", "weights"), f"expected one for each of the {data.n_phi} angles, got {len(weights)}"

@@ -85,7 +85,7 @@ def verdict(findings: Findings) -> XpcsQuality:
         (marginal if off <= MARGINAL_MISFIT else poor).append(text)
     open_names = [name for name, found in findings.identifiable.items() if not found]
     if open_names:
-        text = f"Not determined by the data: {', '.join(open_names)} (see `identifiable`)."
+        text = f"Not determined by the data: {', '.join(open_names)}."
         (poor if len(open_names) == len(findings.identifiable) else marginal).append(text)
     bounded = [name for name in findings.at_bounds if name not in open_names]
     if bounded:

@@ -268,3 +268,9 @@ def test_defaults_are_those_of_the_verbs(verb):
             default = parameters[name].default
             expected = inspect.Parameter.empty if field.is_required() else field.default
             assert default == expected or (name == "stop" and not default), name
+
+
+def test_the_configuration_of_an_application_is_sent_to_its_commands():
+    assert message_of("data: {file: a.h5}\nmodel: {mode: static}\n") == (
+        "config.yaml: this is the configuration of an XPCS analysis; for it use wilks xpcs fit, info and plot"
+    )

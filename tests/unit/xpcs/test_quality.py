@@ -62,7 +62,7 @@ def test_convergence():
 def test_parameters_that_are_not_determined():
     some = of(identifiable={"a": YES, "b": NO})
     assert some.flag == "marginal"
-    assert some.reasons == ("Not determined by the data: b (see `identifiable`).",)
+    assert some.reasons == ("Not determined by the data: b.",)
     assert of(identifiable={"a": NO, "b": NO}).flag == "poor"
 
 
