@@ -111,6 +111,9 @@ class Document:
             if isinstance(target, dict) and isinstance(key, str):
                 if target.get(key) is None:  # not there, or without content
                     target[key] = {}
+                    if isinstance(place[depth + 1], int):
+                        target[key] = []
+                        self.changed[place[: depth + 1]] = option  # which made the list, whatever its length
                 target = target[key]
             else:
                 target = self._item(target, place[: depth + 1], option)

@@ -24,7 +24,9 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     CheckpointError
         If the file cannot be written.
     """
-    if path.exists() and not overwrite:
+    with writing(path):  # a folder that may not be entered
+        exists = path.exists()
+    if exists and not overwrite:
         raise InvalidConfigurationError(f"{path}: exists already; choose another name, or pass overwrite=True")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with writing(path):

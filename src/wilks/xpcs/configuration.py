@@ -341,7 +341,7 @@ def minimal(file: str) -> Document:
 
 def _override(text: str) -> Override:
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
+    if not equals or not all(part.strip() for part in key.split(".")):
         raise InvalidConfigurationError(f"--set: expected KEY=VALUE, such as model.mode=static, got {text!r}")
     return Override(key.strip(), value_of(value, f"--set {text}"), f"--set {text}")
 

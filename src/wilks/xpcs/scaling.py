@@ -310,4 +310,6 @@ def _numbers(given: ArrayLike | None, what: str) -> tuple[float, ...] | None:
     array = np.atleast_1d(np.asarray(given, dtype=float))
     if array.ndim != 1 or not np.isfinite(array).all():
         raise InvalidConfigurationError(f"Scaling.constant: expected a number or one for each angle, {what}={given!r}")
+    if not (array > 0).all():
+        raise InvalidConfigurationError(f"Scaling.constant: expected positive numbers, got {what}={given!r}")
     return tuple(array.tolist())

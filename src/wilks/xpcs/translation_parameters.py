@@ -33,7 +33,8 @@ def parameters(writer: Writer) -> None:
     _bounds(writer, mode, fixed)
     free = {name: value for name, (_, value) in start.items() if name not in fixed and name not in SCALING_NAMES}
     if free:
-        writer.put(_VALUES, "model.start", free)
+        closed = "contrast and offset follow from the others in closed form, and need no start"
+        writer.put(_VALUES, "model.start", free, closed if set(start) & set(SCALING_NAMES) else "")
         writer.also(_NAMES, "model.start")
         writer.ours.lines |= {
             ("model", "start", name): writer.line(_VALUES, position) for name, (position, _) in start.items()

@@ -8,7 +8,7 @@ from wilks.core.errors import InvalidConfigurationError
 from wilks.store.document import shorten, suggestion
 from wilks.xpcs.config_sections import FORMATS
 from wilks.xpcs.options import FitOptions
-from wilks.xpcs.parameters import check_mode
+from wilks.xpcs.parameters import SCALING_NAMES, check_mode
 
 if TYPE_CHECKING:
     from wilks.xpcs.translation_writer import Writer
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _NLSQ = "optimization.nlsq"
 _ANGLES = f"{_NLSQ}.anti_degeneracy"
 _DEFAULTS = FitOptions()
+_LAYERS = {
+    "data_filtering": "here the wave vector, phi_filtering and the frames select the data",
+    "preprocessing": "prepare the data beforehand, in a file of their own",
+    "optimization.angle_filtering": "phi_filtering selects the angles",
+}
+"""Sections that change the data, and what to do instead."""
 
 
 def mode(writer: Writer) -> None:
@@ -32,7 +38,7 @@ def mode(writer: Writer) -> None:
         return
     writer.put("analysis_mode", "model.mode", ours)
     note = "sinc^4 with 1/(2 pi), as there: shear rates keep their meaning; physical is sinc^2 with 1/2"
-    writer.put("analysis_mode", "model.convention", "homodyne", note)
+    writer.put("analysis_mode", "model.convention", "homodyne", "" if ours == "static" else note)
 
 
 def data(writer: Writer) -> None:
@@ -51,10 +57,15 @@ def data(writer: Writer) -> None:
     writer.copy("q_tolerance_fraction", "data.q_tolerance", "the mean of the wave vectors within it is used")
     if writer.get("analyzer_parameters.frame_step") not in (None, 1):
         writer.refuse("analyzer_parameters.frame_step", "expected 1: frames are taken one after the other")
+    if writer.get("analyzer_parameters.time_unit") not in (None, "s", "second", "seconds"):
+        writer.refuse("analyzer_parameters.time_unit", "expected seconds: dt is in s, there too")
+    for layer, instead in _LAYERS.items():
+        if writer.flag(f"{layer}.enabled"):
+            writer.refuse(f"{layer}.enabled", f"expected false: it would change what is fitted; {instead}")
     _frames(writer)
     _angles(writer)
     folders = [f"{section}.{key}" for key in ("cache_file_path", "cache_directory")]
-    if writer.get(f"{section}.use_caching") is not False:
+    if writer.flag(f"{section}.use_caching") is not False:
         given = next((key for key in folders if writer.get(key) is not None), folders[0])
         writer.copy(given, "data.cache", "what was kept of other data, frames or angles is never used")
 
@@ -76,7 +87,7 @@ def _frames(writer: Writer) -> None:
 
 def _angles(writer: Writer) -> None:
     key = "phi_filtering.target_ranges"
-    if writer.get("phi_filtering.enabled") is False:
+    if not writer.flag("phi_filtering.enabled"):  # which is off there if it is not named
         return
     ranges = []
     for position, item in enumerate(writer.list(key)):
@@ -104,7 +115,13 @@ def scaling(writer: Writer) -> None:
         "fourier": ({"fourier": 2 if order is None else order}, ""),
         "auto_averaged": ("averaged", "biased where angles differ; individual is exact"),
     }
+    fixed = writer.get("initial_parameters.fixed_parameters")
+    if isinstance(fixed, dict) and set(SCALING_NAMES) <= set(fixed):
+        return  # which say it
+    if writer.flag(f"{_ANGLES}.enable") is False:
+        return  # then they have one for every angle too
     if kind is None:
+        writer.put(key, "model.scaling", "individual", f"not in the file, and auto there: {exact}")
         return
     if not isinstance(kind, str) or kind not in known:
         writer.refuse(key, f"{shorten(kind)} is unknown{suggestion(str(kind), known)}")
@@ -118,12 +135,14 @@ def search(writer: Writer) -> None:
     """Loss, iterations, and how the best fit is looked for."""
     loss = writer.get(f"{_NLSQ}.loss")
     robust = "residuals are in units of sigma, estimated from the data where it is not given; a profile needs linear"
+    if loss is None:
+        writer.put(f"{_NLSQ}.loss", "fit.loss", "soft_l1", f"not in the file, and soft_l1 there: {robust}")
     writer.copy(f"{_NLSQ}.loss", "fit.loss", "" if loss == "linear" else robust)
     writer.copy(f"{_NLSQ}.max_iterations", "fit.max_iterations", "steps of the last ascent, on all data")
     writer.copy(f"{_NLSQ}.multi_start.seed", "seed")
-    several, evolution = (writer.get(f"{_NLSQ}.{name}.enable") for name in ("multi_start", "cmaes"))
-    if evolution is True:
-        by_width = writer.get(f"{_NLSQ}.cmaes.auto_select") is not False
+    several, evolution = (writer.flag(f"{_NLSQ}.{name}.enable") for name in ("multi_start", "cmaes"))
+    if evolution:
+        by_width = writer.flag(f"{_NLSQ}.cmaes.auto_select") is not False
         note = "the evolution strategy where widths of boxes differ by more than 1000, else the multi-start"
         writer.put(f"{_NLSQ}.cmaes.enable", "fit.method", "auto" if by_width else "cma_es", note if by_width else "")
         if by_width and writer.get(f"{_NLSQ}.cmaes.auto_select") is not None:
@@ -132,18 +151,26 @@ def search(writer: Writer) -> None:
     elif several is not None:
         note = "" if several else "the search is always on: it takes about a second, and needs no start"
         writer.put(f"{_NLSQ}.multi_start.enable", "fit.method", "multi_start", note)
-    if several is True:
+    if several:
         writer.copy(f"{_NLSQ}.multi_start.sampling_strategy", "fit.design")
         _at_least(writer, f"{_NLSQ}.multi_start.n_starts", "n_starts")
         _at_least(writer, f"{_NLSQ}.multi_start.refine_top_k", "n_refined")
-    if writer.get(f"{_ANGLES}.regularization.enable") is True:
-        key = f"{_ANGLES}.regularization.target_cv"
-        width = writer.get(key)
-        width = 0.1 if width is None else width
-        note = "contrasts and offsets spread about their mean by this fraction: a prior, which the errors include"
-        shrunk = {"contrast": width, "offset": width, "relative": True}
-        writer.put(f"{_ANGLES}.regularization.enable", "fit.regularisation", shrunk, note)
-        writer.also(key, "fit.regularisation")
+    _regularisation(writer)
+
+
+def _regularisation(writer: Writer) -> None:
+    section = f"{_ANGLES}.regularization"
+    if not writer.flag(f"{section}.enable"):
+        return
+    kind = writer.get(f"{section}.mode")
+    if kind not in (None, "relative", "auto"):
+        writer.refuse(f"{section}.mode", f"expected relative, with the width target_cv, got {shorten(kind)}")
+    width = writer.get(f"{section}.target_cv")
+    width = 0.1 if width is None else width
+    note = "contrasts and offsets spread about their mean by this fraction: a prior, which the errors include"
+    shrunk = {"contrast": width, "offset": width, "relative": True}
+    writer.put(f"{section}.enable", "fit.regularisation", shrunk, note)
+    writer.also(f"{section}.target_cv", "fit.regularisation")
 
 
 def _at_least(writer: Writer, key: str, name: str) -> None:
@@ -176,7 +203,7 @@ def output(writer: Writer) -> None:
     writer.copy(folder, "output.folder", "relative to the configuration")
     given = writer.get("output.formats")
     if isinstance(given, dict):
-        names = [name for name in FORMATS if given.get(name) is True]
+        names = [name for name in FORMATS if writer.flag(f"output.formats.{name}")]
         keys = [f"output.formats.{name}" for name in names]
     else:
         names = [name for name in FORMATS if name in writer.list("output.formats")]

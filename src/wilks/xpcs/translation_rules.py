@@ -205,6 +205,7 @@ SECTIONS: dict[str, Section] = {
 REASONS: dict[str, str] = {
     "analysis_mode": "the mode is required",
     "analyzer_parameters.time_unit": "times are in s",
+    "phi_filtering.target_ranges": "without ranges, and with phi_filtering.enabled not true, all angles are taken",
     "experimental_data.phi_angles_path": "the angles are read from the data file itself",
     "experimental_data.phi_angles_file": "the angles are read from the data file itself",
     "experimental_data.file_path": "data_folder_path and data_file_name go before it",

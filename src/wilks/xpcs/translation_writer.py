@@ -46,6 +46,15 @@ class Writer:
         found: dict[str, Any] = self._of(key, dict, "a mapping (key: value)")
         return found
 
+    def flag(self, key: str) -> bool | None:
+        """Value of one of their keys that is true or false; None if it is not there."""
+        value = self.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        hint = " (yes, no, on and off are text here)" if isinstance(value, str) else ""
+        self.refuse(key, f"expected true or false, got {shorten(value)}{hint}")
+        return None
+
     def list(self, key: str) -> list[Any]:
         """Value of one of their keys that is a list; an empty one if it is not there."""
         found: list[Any] = self._of(key, list, "a list")

@@ -133,6 +133,16 @@ def test_put_below_a_key_without_content():
     assert document.where(("a", "start", "x")) == "--start x=1"
 
 
+def test_put_begins_a_list():
+    document = parsed("a:\n  b: null\n")
+    document.put(("a", "b", 0), 1, "--set")
+    document.put(("new", 0), {"over": ["x"]}, "--set")
+    assert document.data == {"a": {"b": [1]}, "new": [{"over": ["x"]}]}
+    assert document.where(("new", 0, "over")) == document.where(("new",)) == "--set"
+    with pytest.raises(wilks.InvalidConfigurationError, match="other has 0 entries, counted from 0; got 1"):
+        document.put(("other", 1), 1, "--set")
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [

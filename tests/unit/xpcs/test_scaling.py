@@ -92,6 +92,12 @@ def test_constants_that_are_no_numbers_for_angles(given):
         Scaling.constant(given)
 
 
+@pytest.mark.parametrize("given", [{"contrast": -1}, {"contrast": [0.3, 0.0]}, {"offset": -0.5}])
+def test_constants_are_positive(given):
+    with pytest.raises(InvalidConfigurationError, match="expected positive numbers, got "):
+        Scaling.constant(**given)
+
+
 def test_constants_of_some_of_the_angles():
     scaling = Scaling.constant([0.1, 0.2, 0.3], 1.0).rows(np.array([0, 2]), 3)
     assert scaling == Scaling.constant([0.1, 0.3], 1.0)

@@ -158,10 +158,10 @@ def test_lines_are_those_of_their_file(theirs):
         ("optimisation: {}", "old.yaml:4: optimisation: unknown key, did you mean 'optimization'?"),
         ("phi_filtering: {target_ranges: [{min: 1}]}", "4: phi_filtering.target_ranges.0.min: unknown key"),
         (
-            "phi_filtering: {target_ranges: [{min_angle: 1}]}",
+            "phi_filtering: {enabled: true, target_ranges: [{min_angle: 1}]}",
             "phi_filtering.target_ranges.0: expected min_angle and",
         ),
-        ("phi_filtering: {target_ranges: 3}", "4: phi_filtering.target_ranges: expected a list, got 3"),
+        ("phi_filtering: {enabled: true, target_ranges: 3}", "4: phi_filtering.target_ranges: expected a list, got 3"),
         (
             "parameter_space: {bounds: [{name: D9, min: 1, max: 2}]}",
             "parameter_space.bounds.0: 'D9' is no parameter",
@@ -204,6 +204,26 @@ def test_lines_are_those_of_their_file(theirs):
             "old.yaml:4: fit.design: expected one of 'latin_hypercube', 'sobol', 'random', got 'grid'",
         ),
         ("performance: {memory_limit_gb: much}", "memory_limit_gb: expected a number of GB, got 'much'"),
+        (
+            "phi_filtering: {enabled: no}",
+            "phi_filtering.enabled: expected true or false, got 'no' (yes, no, on and off",
+        ),
+        (
+            "optimization: {nlsq: {cmaes: {enable: 1}}}",
+            "4: optimization.nlsq.cmaes.enable: expected true or false, got 1",
+        ),
+        ("optimization: {nlsq: {multi_start: {enable: yes}}}", "nlsq.multi_start.enable: expected true or false"),
+        ("preprocessing: {enabled: true}", "4: preprocessing.enabled: expected false: it would change what is fitted"),
+        ("data_filtering: {enabled: true, q_range: {min: 0.1}}", "data_filtering.enabled: expected false"),
+        (
+            "optimization: {angle_filtering: {enabled: true}}",
+            "expected false: it would change what is fitted; phi",
+        ),
+        ("output: {formats: {json: yes}}", "4: output.formats.json: expected true or false, got 'yes'"),
+        (
+            "optimization: {nlsq: {anti_degeneracy: {regularization: {enable: true, mode: absolute}}}}",
+            "regularization.mode: expected relative, with the width target_cv, got 'absolute'",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_their_line(text, expected):
@@ -227,6 +247,31 @@ def test_modes():
 def test_frame_step_must_be_one():
     text = "analysis_mode: static\nanalyzer_parameters: {frame_step: 2}"
     assert "old.yaml:2: analyzer_parameters.frame_step: expected 1" in message_of(text)
+
+
+def test_times_are_in_seconds():
+    text = "analysis_mode: static\nanalyzer_parameters: {dt: 0.1, time_unit: %s}"
+    assert "old.yaml:2: analyzer_parameters.time_unit: expected seconds" in message_of(text % "ms")
+    assert ours(parse(text % "seconds", Path("old.yaml")))["data"] == {"dt": 0.1}
+
+
+def test_what_is_not_named_is_what_it_is_there_or_remarked_upon():
+    translation = translate(parse(SMALL, Path("old.yaml")))
+    data = translation.document.data
+    assert (data["model"]["scaling"], data["fit"]) == ("individual", {"loss": "soft_l1"})
+    notes = {entry.ours: entry.note for entry in translation.translated}
+    assert notes["fit.loss"].startswith("not in the file, and soft_l1 there: residuals are in units of sigma")
+    assert notes["model.scaling"].startswith(
+        "not in the file, and auto there: a contrast and an offset for every angle"
+    )
+    assert notes["model.convention"] == ""  # nothing is sheared
+
+
+def test_the_scaling_of_a_section_that_is_switched_off_does_not_count(theirs):
+    section = {"enable": False, "per_angle_mode": "constant"}
+    document = changed(theirs, optimization__nlsq__anti_degeneracy=section)
+    assert "scaling" not in ours(document)["model"]
+    assert load_document(document).configuration.scaling() == xpcs.Scaling.individual()
 
 
 def test_values_null_means_no_start(theirs):
@@ -289,7 +334,7 @@ def test_search(theirs, several, evolution, select, method):
 
 def test_the_evolution_strategy_is_chosen_by_the_widths_unless_told_otherwise():
     document = parse(SMALL + "optimization: {nlsq: {cmaes: {enable: true}}}", Path("old.yaml"))
-    assert ours(document)["fit"] == {"method": "auto"}
+    assert ours(document)["fit"]["method"] == "auto"
 
 
 def test_a_fixed_value_goes_before_the_initial_one(theirs):
@@ -327,6 +372,8 @@ def test_file_and_cache(theirs):
 def test_angles_that_are_not_filtered(theirs):
     assert "angles" not in ours(changed(theirs, phi_filtering__enabled=False))["data"]
     assert "angles" not in ours(changed(theirs, phi_filtering__target_ranges=[]))["data"]
+    ranges = {"target_ranges": [{"min_angle": -10, "max_angle": 10}]}  # not enabled there by default
+    assert "angles" not in ours(changed(theirs, phi_filtering=ranges))["data"]
 
 
 def test_output_formats_as_a_list(theirs):

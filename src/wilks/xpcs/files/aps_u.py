@@ -53,7 +53,8 @@ def contents(path: Path) -> FileContents:
 
 def _grid(file: Any, notes: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # noqa: ANN401 - h5py
     """Wave vectors and angles of the grid; rings without angles have the angle 0."""
-    axes = [_text(each) for each in np.ravel(file[_MAP_NAMES][()])] if file.get(_MAP_NAMES) is not None else []
+    names = file.get(_MAP_NAMES)
+    axes = [_text(each) for each in np.ravel(names[()])] if hasattr(names, "shape") else []
     q = numbers(file, _Q)
     phi = numbers(file, _PHI) if file.get(_PHI) is not None else np.empty(0)
     if axes and (axes[0] != "q" or (len(phi) > 1 and axes[1:] != ["phi"])):

@@ -8,6 +8,7 @@ checksums, which HDF5 verifies when it reads them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -49,7 +50,7 @@ def from_cache(
     shape = (len(matrices), *matrices[0].shape)
     dtype = np.result_type(*(each.dtype for each in matrices))
     notes = []
-    if path.exists():
+    if _is_there(path):
         flaw = _flaw(path, key, shape, dtype)
         if flaw is None:
             return _stored(path, shape, dtype), True, []
@@ -77,6 +78,13 @@ def _key(contents: FileContents, selection: Selection, q: float | None) -> dict[
         "q_requested": None if q is None else float(q),
         "frames": list(selection.frames),
     }
+
+
+def _is_there(path: Path) -> bool:
+    """Is there such a file? Not for us, if its folder may not be entered: writing it will say so."""
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
 
 
 def _flaw(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +44,7 @@ def opened(path: str | Path) -> Iterator[Any]:
             raise InvalidDataError(f"{path}: there is no such file") from error
         if not h5py.is_hdf5(path):
             raise InvalidDataError(f"{path}: this is no HDF5 file") from error
-        raise InvalidDataError(
-            f"{path}: this HDF5 file cannot be opened ({error}): it is damaged, copied incompletely, or open for "
-            "writing elsewhere"
-        ) from error
+        raise InvalidDataError(f"{path}: this HDF5 file cannot be opened ({error}): {_cause(error)}") from error
     with file:
         try:
             yield file
@@ -54,6 +52,14 @@ def opened(path: str | Path) -> Iterator[Any]:
             raise
         except (OSError, RuntimeError, ValueError) as error:  # from the library, where the structure is damaged
             raise InvalidDataError(f"{path}: this HDF5 file is damaged ({error}); get it again") from error
+
+
+def _cause(error: OSError) -> str:
+    if error.errno == errno.EAGAIN:
+        return "another program has it open for writing; wait until it has closed it, or read a copy"
+    if error.errno == errno.ENOLCK:
+        return "its file system has no locks; set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
+    return "it is damaged or was copied incompletely; get it again"
 
 
 def numbers(file: Any, name: str) -> NDArray[np.float64]:  # noqa: ANN401 - h5py has no types
@@ -76,37 +82,26 @@ def numbers(file: Any, name: str) -> NDArray[np.float64]:  # noqa: ANN401 - h5py
         raise InvalidDataError(f"{file.filename}: {name}: cannot be read ({error}): the file is damaged") from error
 
 
-def positive_number(file: Any, name: str) -> float | None:  # noqa: ANN401 - h5py has no types
-    """Return a single positive number, or None if there is no such data set or its value means nothing.
-
-    Raises
-    ------
-    InvalidDataError
-        If there are several.
-    """
-    if file.get(name) is None:
-        return None
-    found = numbers(file, name)
-    if len(found) != 1:
-        raise InvalidDataError(f"{file.filename}: {name}: expected one number, got {len(found)}")
-    return float(found[0]) if np.isfinite(found[0]) and found[0] > 0 else None
-
-
 def frame_interval(file: Any, time: str, factors: tuple[str, ...]) -> tuple[float | None, list[str]]:  # noqa: ANN401
     """Return the time between two frames of the matrices in s, or None, and notes.
 
     The correlator may have taken every n-th frame of the detector, and averages of m of them: the interval is the one
-    of the detector, `time`, multiplied with the `factors`.
+    of the detector, `time`, multiplied with the `factors`. A factor that is missing is 1. What is there and is not one
+    positive number leaves the interval unknown: whoever reads the file has to give it.
     """
-    interval = positive_number(file, time)
-    if interval is None:
+    if file.get(time) is None:
         return None, []
-    notes = []
-    for name in factors:
-        factor = positive_number(file, name)
-        if factor is None:
+    interval, notes = 1.0, []
+    for name in (time, *factors):
+        if file.get(name) is None:
             notes.append(f"{name} is not in the file and was taken as 1; it multiplies the time between frames.")
-        interval *= factor or 1.0
+            continue
+        dataset = file[name]
+        known = hasattr(dataset, "shape") and dataset.dtype.kind in "fiu"
+        values = np.unique(numbers(file, name)) if known else np.empty(0)
+        if len(values) != 1 or not 0 < values[0] < np.inf:
+            return None, [f"{name} is not one positive number, so the time between frames is not known from the file."]
+        interval *= float(values[0])
     return interval, notes
 
 

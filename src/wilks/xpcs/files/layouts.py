@@ -125,9 +125,9 @@ def _container(path: Path) -> str:
     """Kind of a file, by its content."""
     import h5py
 
-    if path.is_dir():
-        raise InvalidDataError(f"{path}: this is a folder, expected a file with two-time correlations")
     try:
+        if path.is_dir():
+            raise InvalidDataError(f"{path}: this is a folder, expected a file with two-time correlations")
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:

@@ -127,8 +127,9 @@ def matrices(path: str, name: str, chosen: Sequence[int], frames: tuple[int, int
         if member.fortran:  # the matrices lie interleaved
             whole = _array(path, archive, name, dtype=native)
             return [np.array(whole[k, window, window]) for k in chosen]
-        found = dict(_unpacked(archive, name, member, frozenset(chosen)))
-    return [np.array(found[k][window, window], dtype=native) for k in chosen]
+        unpacked = _unpacked(archive, name, member, frozenset(chosen))
+        found = {k: np.array(matrix[window, window], dtype=native) for k, matrix in unpacked}
+    return [found[k] for k in chosen]
 
 
 def sigma_of(found: FileContents, chosen: Sequence[int], frames: tuple[int, int]) -> Any:  # noqa: ANN401 - three forms

@@ -150,7 +150,8 @@ def _times(contents: FileContents, frames: tuple[int, int], dt: float | None) ->
     interval = contents.dt if dt is None else float(dt)
     if interval is None:
         raise InvalidDataError(
-            f"{contents.path}: the time between frames is not in the file (layout {contents.layout}): give dt in s"
+            f"{contents.path}: the time between frames is not in the file (layout {contents.layout}), or is not one "
+            "positive number there: give dt in s"
         )
     notes = []
     if contents.dt is not None and abs(interval - contents.dt) > _SAME_INTERVAL * contents.dt:

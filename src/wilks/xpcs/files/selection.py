@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wilks.xpcs.files.options import ReadOptions
 
 _SAME_ANGLE = 1e-3
+_MAYBE_SAME_RING = 0.1
+"""Relative difference of wave vectors that may be the variation of one ring, if the angles differ."""
 _NEAREST = 4
 _LISTED = 12
 
@@ -66,20 +68,24 @@ def select(contents: FileContents, q: float | None, angles: object, frames: obje
     all_q = np.array([each.q for each in contents.matrices])
     phi = np.array([each.phi for each in contents.matrices])
     near = _near(contents, all_q, q, options.q_tolerance)
-    notes: list[str] = []
+    notes = _left_out(all_q, phi, near)
     if angles is not None:
         positions = np.flatnonzero(near)
-        meant, notes = selected_angles(
+        meant, without = selected_angles(
             phi[positions],
             checked_angles(angles),
             options.angle_tolerance,
             f"{contents.path}, q = {_q_text(all_q[near])}",
         )
+        notes += without
         near[positions[~meant]] = False
     positions = np.flatnonzero(near)
     chosen, of = all_q[positions], phi[positions]
     if not np.isfinite(of).all():
-        raise InvalidDataError(f"{contents.path}: {int((~np.isfinite(of)).sum())} of the matrices have no angle (NaN)")
+        raise InvalidDataError(
+            f"{contents.path}: {int((~np.isfinite(of)).sum())} of the matrices have no angle (NaN): leave them out "
+            "with angles=..."
+        )
     _require_one_ring(contents.path, chosen, of, q, options.q_tolerance)
     least, largest = float(chosen.min()), float(chosen.max())
     mean = least + float((chosen - least).mean())  # of equal values their value, to the last digit
@@ -96,13 +102,18 @@ def select(contents: FileContents, q: float | None, angles: object, frames: obje
 def _near(contents: FileContents, all_q: NDArray[np.float64], q: float | None, tolerance: float) -> NDArray[np.bool_]:
     """Which matrices have the wave vector `q`, or the only one that there is."""
     if q is None:
-        known = all_q[np.isfinite(all_q)]
-        if not len(known) or known.max() - known.min() > tolerance * known.mean():
+        known = np.isfinite(all_q)
+        if not (all_q[known] > 0).any():
+            raise InvalidDataError(
+                f"{contents.path}: expected wave vectors > 0 in 1/Å, but the file has {_list(all_q)}: was the map of "
+                "the detector complete when it was correlated?"
+            )
+        if np.ptp(all_q[known]) > tolerance * all_q[known].mean():
             raise InvalidDataError(
                 f"{contents.path}: there are matrices at {len(contents.q)} wave vectors; choose one of them with q "
                 f"(1/Å): {_list(contents.q)}"
             )
-        return np.isfinite(all_q)
+        return known
     if isinstance(q, bool) or not isinstance(q, numbers.Real) or not (math.isfinite(q) and q > 0):
         raise InvalidConfigurationError(f"q: expected a positive number in 1/Å, or None, got {q!r}")
     near = np.abs(all_q - q) <= tolerance * q
@@ -113,6 +124,32 @@ def _near(contents: FileContents, all_q: NDArray[np.float64], q: float | None, t
             f"{_list(np.array(nearest))}. Choose one of them, or a larger q_tolerance"
         )
     return near
+
+
+def _left_out(all_q: NDArray[np.float64], phi: NDArray[np.float64], near: NDArray[np.bool_]) -> list[str]:
+    """Notes on matrices that may belong to the ring that was selected, and were not.
+
+    Wave vectors of a ring may vary with the angle by more than the tolerance. Those that were left out are told from
+    another ring by their angles: none of them is one of the matrices that were selected.
+    """
+    notes = []
+    unknown = int((~np.isfinite(all_q)).sum())
+    if unknown:
+        notes.append(f"{unknown} of the matrices in the file have no wave vector (NaN) and were left out.")
+    around = np.flatnonzero((np.abs(all_q / np.median(all_q[near]) - 1) < _MAYBE_SAME_RING) & ~near)
+    lost = []
+    for group in distinct(all_q[around].tolist()):
+        members = around[(all_q[around] >= group[0]) & (all_q[around] <= group[-1])]
+        apart = (phi[members][:, None] - phi[near] + 180) % 360 - 180
+        if (np.abs(apart) >= _SAME_ANGLE).all():
+            lost += members.tolist()
+    if lost:
+        notes.append(
+            f"{len(lost)} matri{'x' if len(lost) == 1 else 'ces'} at other angles ({_list(np.sort(phi[lost]))} "
+            f"degrees) with wave vectors nearby ({_q_text(all_q[lost])} 1/Å) were left out; if they are of the same "
+            "ring, a larger q_tolerance takes them too."
+        )
+    return notes
 
 
 def _require_one_ring(

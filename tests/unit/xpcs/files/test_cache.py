@@ -1,7 +1,9 @@
 """Copies of what was read: used if and only if they are of the same data, and never in the way."""
 
+import errno
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -239,3 +241,20 @@ def test_large_matrices_are_cut_into_chunks(tmp_path, folder, monkeypatch):
     np.testing.assert_array_equal(values, [np.triu(matrix) for matrix in matrices[10:]])
     with h5py.File(folder / names(folder)[0]) as file:
         assert file["c2"].chunks == (1, 5, N)
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path, folder, monkeypatch):
+    path, _ = aps_u(tmp_path / "run.hdf")
+    plain = Path.exists
+
+    def refused(each):
+        if each.parent == folder:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return plain(each)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    data, values = cached(path, RINGS[0], folder)
+    assert not data.source.cached
+    assert data.source.notes[0].startswith(f"No copy was made in the cache: {folder}")
+    assert data.source.notes[0].endswith("cannot be written: Permission denied.")
+    assert len(values) == 5

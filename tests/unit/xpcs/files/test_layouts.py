@@ -1,6 +1,8 @@
 """Layouts: what is read from files written by hand, compared with plain readings, and files that are not right."""
 
+import errno
 import json
+import tracemalloc
 import zipfile
 
 import h5py
@@ -129,6 +131,31 @@ def test_time_between_frames(tmp_path):
         assert read(path, RINGS[0], dt=2).t.tolist() == [2.0 * k for k in range(N)]
 
 
+FRAME_TIME, STRIDE = "entry/instrument/detector_1/frame_time", "xpcs/twotime/config/stride_frame"
+
+
+@pytest.mark.parametrize("name", [FRAME_TIME, STRIDE])
+@pytest.mark.parametrize("value", [np.linspace(0.05, 0.06, 9), np.empty(0), "0.05", 0.0, np.nan, np.inf, "a group"])
+def test_times_between_frames_that_are_none_are_in_the_way_of_nobody_who_knows_better(tmp_path, name, value):
+    path, _ = aps_u(tmp_path / "run.hdf")
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if isinstance(value, str) and value == "a group":
+            file.create_group(name)
+        else:
+            file[name] = value
+    with pytest.raises(InvalidDataError, match=r"not one positive number there: give dt in s"):
+        read(path, RINGS[0])
+    data = read(path, RINGS[0], dt=0.2)
+    assert data.dt == pytest.approx(0.2)
+    expected = f"{name} is not one positive number, so the time between frames is not known from the file."
+    assert data.source.notes == (expected,)
+
+
+def test_the_time_between_frames_may_be_listed_for_every_frame(tmp_path):
+    assert describe(aps_u(tmp_path / "run.hdf", time=np.full((N, 1), 0.05), factors=(1, 2))[0]).dt == pytest.approx(0.1)
+
+
 def test_names_in_the_order_of_their_numbers(tmp_path):
     names = [f"g2_{number}" for number in range(1, 16)]
     path, matrices = aps_old(tmp_path / "run.hdf", names=names)
@@ -192,6 +219,65 @@ def test_another_division_of_the_detector(tmp_path, names):
         file["xpcs/qmap/map_names"] = list(names)
     with pytest.raises(InvalidDataError, match=rf"divided by {names[0]} and {names[1]} .* expected q and phi"):
         describe(path)
+
+
+def test_names_of_the_division_that_are_none(tmp_path):
+    path, _ = aps_u(tmp_path / "run.hdf")
+    with h5py.File(path, "r+") as file:
+        del file["xpcs/qmap/map_names"]
+        file.create_group("xpcs/qmap/map_names")
+    assert describe(path).q.tolist() == list(RINGS)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EAGAIN, "another program has it open for writing; wait until it has closed it, or read a copy"),
+        (errno.ENOLCK, "its file system has no locks; set the environment variable HDF5_USE_FILE_LOCKING=FALSE"),
+        (None, "it is damaged or was copied incompletely"),
+    ],
+)
+def test_a_file_that_cannot_be_opened(tmp_path, monkeypatch, code, advice):
+    path, _ = aps_u(tmp_path / "run.hdf")
+
+    def refused(*_):
+        raise OSError(code, "unable to lock file") if code else OSError("truncated file")
+
+    monkeypatch.setattr(h5py, "File", refused)
+    with pytest.raises(InvalidDataError, match=rf"run.hdf: this HDF5 file cannot be opened \(.*\): {advice}"):
+        describe(path)
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_dir", refused)
+    with pytest.raises(InvalidDataError, match=r"run.hdf: cannot be read: Permission denied"):
+        describe(tmp_path / "run.hdf")
+
+
+@pytest.mark.parametrize("half", [np.triu, np.tril])
+@pytest.mark.parametrize("empty", [0.0, np.nan])
+def test_either_half(tmp_path, half, empty):
+    matrices = full_matrices(2)
+    path, _ = aps_old(tmp_path / "run.hdf", q=[0.01] * 2, phi=[0, 30])
+    with h5py.File(path, "r+") as file:
+        for name, matrix in zip(list(file["exchange/C2T_all"]), matrices, strict=True):
+            file[f"exchange/C2T_all/{name}"][...] = np.where(half(np.ones((N, N))) > 0, matrix, empty)
+    data = read(path, frames=(3, 9))
+    np.testing.assert_array_equal(data.matrix(1), matrices[1, 2:9, 2:9].astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(-1,), (1, -1), (-1, 1)])
+def test_lists_of_any_shape(tmp_path, shape):
+    path, _ = aps_old(tmp_path / "run.hdf")
+    with h5py.File(path, "r+") as file:
+        for name in ("xpcs/dqlist", "xpcs/dphilist"):
+            values = file[name][()]
+            del file[name]
+            file[name] = values.reshape(shape)
+    assert read(path, RINGS[1]).phi.tolist() == list(ANGLES)
 
 
 def test_no_square_matrix_at_all(tmp_path):
@@ -380,6 +466,20 @@ def test_a_cache_of_homodyne_that_was_cut(tmp_path, first, start, noted):
     assert bool(notes) is noted
     if noted:
         assert "begins with frame 401" in notes[0]
+
+
+def test_of_a_compressed_npz_only_the_windows_are_kept(tmp_path):
+    n, n_matrices = 250, 12
+    c2 = np.ones((n_matrices, n, n))
+    t = np.arange(n)
+    arrays = {"wavevector_q_list": [0.01], "phi_angles_list": np.arange(n_matrices), "t1": t, "t2": t, "c2_exp": c2}
+    np.savez_compressed(tmp_path / "run.npz", **arrays)
+    read(tmp_path / "run.npz", frames=(1, 20))  # loads what it needs
+    tracemalloc.start()
+    read(tmp_path / "run.npz", frames=(1, 20))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * c2[0].nbytes
 
 
 def test_a_compressed_npz_whose_values_are_damaged(tmp_path):

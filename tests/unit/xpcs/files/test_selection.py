@@ -99,8 +99,31 @@ def test_matrices_without_wave_vector_or_angle(tmp_path):
     path = rings(tmp_path, [0.01, np.nan, 0.01, 0.02], [0, 30, 60, np.nan])
     assert read(path, 0.01).phi.tolist() == [0, 60]
     assert describe(path).q.tolist() == [0.01, 0.02]
-    with pytest.raises(InvalidDataError, match=r"1 of the matrices have no angle .NaN."):
+    assert read(path, 0.01).source.notes == (
+        "1 of the matrices in the file have no wave vector (NaN) and were left out.",
+    )
+    with pytest.raises(InvalidDataError, match=r"1 of the matrices have no angle .NaN.: leave them out with angles="):
         read(path, 0.02)
+
+
+@pytest.mark.parametrize("q", [0.0, -0.01, np.nan])
+def test_no_wave_vector_at_all(tmp_path, q):
+    with pytest.raises(InvalidDataError, match=rf"run.hdf: expected wave vectors > 0 in 1/Å, but the file has {q:g}, "):
+        read(rings(tmp_path, [q, q], [0, 30]))
+
+
+def test_a_ring_whose_wave_vectors_vary_by_more_than_the_tolerance(tmp_path):
+    path = rings(tmp_path, [0.0098, 0.0100, 0.0102, 0.0104, 0.02], [0, 30, 60, 90, 120])
+    data = read(path, 0.01)
+    assert data.phi.tolist() == [30]
+    (note,) = data.source.notes
+    assert note.startswith("3 matrices at other angles (0, 60, 90 degrees) with wave vectors nearby (0.0098 to 0.0104")
+    assert read(path, 0.01, options=ReadOptions(q_tolerance=0.05)).phi.tolist() == [0, 30, 60, 90]
+
+
+def test_another_ring_nearby_needs_no_word(tmp_path):
+    path = rings(tmp_path, [0.01, 0.01, 0.0105, 0.0105, 0.0105], [0, 30, 360, 60, 90])
+    assert read(path, 0.01).source.notes == ()
 
 
 CIRCLE = np.array([-170.0, -90, -10, 0, 10, 79.6, 90, 170, 180, 190, 350])
