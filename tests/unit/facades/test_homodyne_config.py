@@ -1,10 +1,13 @@
 """The settings of homodyne: its defaults, its keys, and errors where it is silent."""
 
+from pathlib import Path
+
 import pytest
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.facades.homodyne import ConfigManager, HybridRecoveryConfig, NLSQConfig, safe_bool, safe_float, safe_int
 from wilks.facades.homodyne.config_keys import KEYS, WITHOUT_FIELD, nested
+from wilks.facades.homodyne.question import asked
 
 TEXT = """
 analysis_mode: laminar_flow
@@ -200,3 +203,21 @@ def test_manager_refuses(config, call, message):
 def test_manager_of_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InvalidConfigurationError, match="cannot be read"):
         ConfigManager(tmp_path / "gone.yaml")
+
+
+def test_a_file_with_every_key_of_homodyne():
+    manager = ConfigManager(Path(__file__).parents[1] / "xpcs" / "homodyne_configuration.yaml")
+    boxes = {box["name"]: (box["min"], box["max"]) for box in manager.get_parameter_bounds()}
+    assert boxes["D0"] == (1000.0, 1e5)  # the file has "1e5", in quotes
+    assert manager.get_active_parameters() == ["D0", "D_offset", "gamma_dot_t0", "beta", "phi0"]
+    assert manager.get_initial_parameters()["gamma_dot_t0"] == 0.005
+    question = asked(manager)
+    assert (question.mode, question.dt, question.gap, question.q) == ("laminar_flow", 0.2, 1.5e6, 0.006)
+    assert question.space.constants == {"alpha": -0.4, "gamma_dot_offset": 0.0}
+    assert (question.nlsq.multi_start_sampling_strategy, question.options.loss.name) == ("sobol", "soft_l1")
+
+
+def test_a_bound_that_is_no_number():
+    config = {"parameter_space": {"bounds": [{"name": "D0", "min": "low", "max": 1e5}]}}
+    with pytest.raises(InvalidConfigurationError, match="min of D0: expected a number, got 'low'"):
+        ConfigManager(config_override=config).get_parameter_bounds()

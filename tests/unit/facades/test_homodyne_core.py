@@ -1,5 +1,6 @@
 """fit_nlsq_jax and the two adapters: the data that they take, the numbers that they return, and what they refuse."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from wilks import xpcs
 from wilks.core.errors import InvalidConfigurationError, InvalidDataError
+from wilks.core.status import Outcome, Status
 from wilks.facades.homodyne import (
     AdapterConfig,
     ConfigManager,
@@ -23,10 +25,12 @@ from wilks.facades.homodyne import (
     get_optimization_info,
     get_or_create_model,
     is_adapter_available,
+    validate_fit_quality,
 )
 from wilks.facades.homodyne.core import Task
 from wilks.facades.homodyne.measurement import direct_form, measurement
 from wilks.facades.homodyne.outcome import vector
+from wilks.facades.homodyne.question import Asked
 
 TRUTH = {"D0": 2e4, "alpha": -0.5, "D_offset": 0.0}
 FLOW = TRUTH | {"gamma_dot_0": 6e-2, "beta": -0.4, "gamma_dot_offset": 0.0, "phi0": -5.0}
@@ -197,6 +201,8 @@ def test_recovery_says_what_it_did():
     (action,) = result.recovery_actions
     assert "the fit from the initial values was poor (Reduced chi-squared is" in action
     assert fit_nlsq_jax(wrong, settings(recovery={"enable": False}), TRUTH).recovery_actions == []
+    several = fit_nlsq_jax(wrong, settings(multi_start={"enable": True, "n_starts": 1}), TRUTH)
+    assert "the best of the fits from the starts was poor (Reduced chi-squared is" in several.recovery_actions[-1]
 
 
 def test_configuration_made_by_a_script():
@@ -291,8 +297,8 @@ def test_one_that_is_not_determined_is_infinite():
     ("change", "message"),
     [
         ({"g2": STATIC.c2[0]}, "expected the shape"),
-        ({"g2": None}, "g2 missing"),
-        ({"phi": None}, "phi missing"),
+        ({"g2": None}, r"c2_exp \(g2\) missing"),
+        ({"phi": None}, r"phi_angles_list \(phi\) missing"),
         ({"t1": T[:30], "t2": T[:30]}, "30 times"),
         ({"t2": T + 1.0}, "different axes"),
         ({"t1": np.ones((50, 50)) * T * T[:, None]}, "a grid of them that varies along one axis only"),
@@ -491,14 +497,46 @@ def test_cmaes_example_of_the_page(capsys):
     assert abs(result.values()["D0"] - 2e4) < 4 * result.uncertainties[4]
     report = result.nlsq_diagnostics["cmaes"]
     assert report == {"scale_ratio": pytest.approx(2e5 / 99900), "skipped": False}
+    assert result.device_info["convergence_reason"] == "converged"
+    assert validate_fit_quality(result).checks_performed["cmaes_convergence"]
+
+
+def test_what_the_configuration_says_of_other_data_is_said():
+    analyzer = {"dt": 0.2, "start_frame": 11, "scattering": {"wavevector_q": 0.006}, "geometry": {}}
+    config = settings() | {"analyzer_parameters": analyzer, "phi_filtering": {"enabled": False}}
+    with pytest.warns(HomodyneWarning) as caught:
+        result = fit_nlsq_jax(DATA | {"dt": 0.1}, config, TRUTH)
+    texts = [str(each.message) for each in caught]
+    assert "dt is 0.2 s in the configuration and 0.1 s in the data, which go before it" in texts
+    assert "q is 0.006 1/Å in the configuration and 0.0054 1/Å in the data, which go before it" in texts
+    assert {each.filename for each in caught} == {__file__}
+    unused = result.nlsq_diagnostics["without_effect"]
+    assert {"analyzer_parameters.start_frame", "analyzer_parameters.scattering.wavevector_q"} <= set(unused)
+
+
+@pytest.mark.parametrize("adapter", [NLSQWrapper, NLSQAdapter])
+def test_a_mode_that_overrules_the_configuration_is_said(adapter):
+    with pytest.warns(HomodyneWarning, match="'static_isotropic', the default if.*before 'laminar_flow'") as caught:
+        result = adapter().fit(DATA, settings("laminar_flow"), TRUTH)
+    assert caught[0].filename == __file__
+    assert result.parameter_names[-1] == "D_offset"
 
 
 def test_cmaes_is_skipped_after_a_good_start():
     good = fit_nlsq_cmaes(DATA, settings(cmaes=CMAES), TRUTH)
     assert good.nlsq_diagnostics["cmaes"]["skipped"]
+    assert good.device_info["convergence_reason"] == "warm_start"
     assert good.nlsq_diagnostics["cmaes"]["chi_squared_improvement"] == 0.0
     never = settings(cmaes={**CMAES, "warmstart_auto_skip": False, "auto_select": False}) | ONLY_D0
     assert not fit_nlsq_cmaes(DATA, never, TRUTH).nlsq_diagnostics["cmaes"]["skipped"]
+
+
+def test_a_search_whose_fits_do_not_converge_has_used_up_its_restarts(monkeypatch, fitted):
+    unfinished = replace(fitted.fit, status=Status(Outcome.NOT_CONVERGED))
+    monkeypatch.setattr(Asked, "fit", lambda *_: unfinished)
+    result = fit_nlsq_cmaes(DATA, settings(cmaes={**CMAES, "auto_select": False}))
+    assert result.device_info["convergence_reason"] == "max_restarts"
+    assert not validate_fit_quality(result).checks_performed["cmaes_convergence"]
 
 
 def test_cmaes_is_left_out_where_it_is_of_no_use():

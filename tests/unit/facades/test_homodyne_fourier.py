@@ -183,6 +183,28 @@ def test_switched_off_it_fits_everything_at_once():
     np.testing.assert_allclose(found.x, target, atol=1e-3)
 
 
+def test_where_rounding_ends_the_descent_it_has_converged():
+    found = HierarchicalOptimizer(HierarchicalConfig(enable=False), n_phi=2, n_physical=1).fit(
+        lambda p: float(((p - 3) ** 2).sum()), None, np.ones(5), (np.zeros(5), np.full(5, 10.0))
+    )
+    np.testing.assert_allclose(found.x, 3.0, atol=1e-6)
+    assert found.success  # L-BFGS-B itself says "abnormal" here: its line search finds nothing lower
+    short = HierarchicalOptimizer(HierarchicalConfig(enable=False, physical_max_iterations=1), 2, 2).fit(
+        quadratic(6)[0], None, np.zeros(6), (np.full(6, -5.0), np.full(6, 5.0))
+    )
+    assert (short.success, short.message) == (False, "Not converged within 1 iterations; allow more.")
+
+
+def test_a_loss_that_is_finite_at_the_start_only_has_not_converged():
+    start = np.ones(5)
+    for gradient in (None, np.ones_like):
+        found = HierarchicalOptimizer(HierarchicalConfig(), n_phi=2, n_physical=1).fit(
+            lambda p: 1.0 if np.array_equal(p, start) else np.nan, gradient, start, (np.zeros(5), np.full(5, 10.0))
+        )
+        assert not found.success
+        assert "not finite around the point where the physical parameters begin" in found.message
+
+
 def test_coefficients_of_series_are_the_first_block():
     optimizer = HierarchicalOptimizer(HierarchicalConfig(), 23, 7, fourier_of())
     assert optimizer.physical_indices.tolist() == list(range(10, 17))

@@ -191,6 +191,20 @@ def test_multistart_without_screening_and_with_other_starts():
         run_multistart_nlsq("data", BOUNDS, MultiStartConfig(sampling_strategy="sobel"), into_a_well)
 
 
+@pytest.mark.parametrize("design", ["latin_hypercube", "sobol", "random"])
+def test_designs_fill_the_box(design):
+    config = MultiStartConfig(n_starts=64, sampling_strategy=design)
+    starts = config.design([[0.0, 4.0], [-10.0, 10.0], [2.0, 2.0]])
+    assert starts.shape == (64, 3)
+    assert (starts[:, 2] == 2.0).all()
+    counts = np.histogram2d(starts[:, 0], starts[:, 1], bins=2, range=[[0, 4], [-10, 10]])[0]
+    assert counts.sum() == 64
+    assert (counts > 5).all()
+    if design == "sobol":
+        assert (counts == 16).all()
+    assert config.to_nlsq_global_config().design == design
+
+
 def test_multistart_of_fixed_parameters_is_one_fit():
     fixed = np.array([[1.0, 1.0], [0.0, 0.0]])
     assert len(run_multistart_nlsq("data", fixed, MultiStartConfig(), into_a_well).all_results) == 1
@@ -209,7 +223,7 @@ def test_warmup_example_of_the_page():
 
     def full_fit_func(data, initial_params):
         calls.append(initial_params)
-        curve = Curve(model, X, Y, bounds, initial_params)
+        curve = Curve(model, X, Y)
         return SingleStartResult(0, initial_params, initial_params, curve.chi_squared(initial_params), success=True)
 
     # Create warmup function
@@ -243,27 +257,36 @@ def test_warmup_makes_few_evaluations():
         create_multistart_warmup_func(model, X, Y, chunk_size=0)
 
 
-def test_curve_moves_a_start_into_its_box():
-    curve = Curve(model, X, Y, ([0.0, 1.0], [2.0, 1.0]), [5.0, 0.0])
-    assert curve.start() == {"p0": 2.0}  # the other one is fixed
-    assert curve.start([1.5, 1.0]) == {"p0": 1.5}
-    free = Curve(model, X, Y, ([0.0, -np.inf], [np.inf, 5.0]), [1.0, 9.0])
-    assert free.box[0, 0] == 0.0
-    assert free.box[1, 1] == 5.0
-    assert np.isfinite(free.box).all()
-    assert free.start() == {"p0": 1.0, "p1": 5.0}
+def test_warmup_needs_no_bounds_and_says_what_fails():
+    found = create_multistart_warmup_func(model, X, Y)(None, [1.0, 1.0], 30)
+    whole = create_multistart_warmup_func(model, X, Y, ([0, 0], [10, 10]), chunk_size=7)(None, [1.0, 1.0], 30)
+    np.testing.assert_allclose(found.final_params, whole.final_params, rtol=1e-5)
+    assert found.success
+    lost = create_multistart_warmup_func(lambda x, a, b: np.nan * x, X, Y)(None, [1.0, 1.0], 3)
+    assert (lost.success, lost.chi_squared, lost.final_params.tolist()) == (False, np.inf, [1.0, 1.0])
+    assert "residuals are not finite" in lost.message
+
+
+def test_curve_in_pieces_is_the_whole_curve():
+    whole, pieces = Curve(model, X, Y, 0.5), Curve(model, X, Y, np.full(40, 0.5), 7)
+    assert (whole.is_chunked, pieces.is_chunked) == (False, True)
+    np.testing.assert_array_equal(np.concatenate(list(pieces.residual(1.0, 2.0))), whole.residual(1.0, 2.0))
+    np.testing.assert_allclose(whole.residual(1.0, 2.0), 2 * (model(X, 1.0, 2.0) - Y))
+    assert pieces.chi_squared([1.0, 2.0]) == pytest.approx(whole.chi_squared([1.0, 2.0]))
+    assert whole.chi_squared([np.nan, 1.0]) == np.inf
 
 
 def test_curve_refuses():
     for given, message in [
-        ((model, X, Y[:3], None, [1.0, 1.0]), "40 points along its first axis, but ydata has 3"),
-        ((model, X, Y, None, [1.0, 1.0], 0.0), "sigma: expected positive"),
-        ((model, X, Y, ([0.0], [1.0]), [1.0, 1.0]), "bounds are for 1 parameters"),
+        ((model, X, Y[:3], None, 2), r"xdata has shape \(40,\), expected one entry for each of 3 values"),
+        ((model, X, Y, 0.0), "sigma: expected positive"),
+        ((model, X, Y, [1.0, 2.0]), "sigma: expected positive numbers, one or one for each of 40 points"),
+        ((model, X, Y, None, 0), "chunk_size: expected an integer >= 1, got 0"),
     ]:
         with pytest.raises((InvalidConfigurationError, InvalidDataError), match=message):
             Curve(*given)
     with pytest.raises(InvalidDataError, match="returned 1 values for 40 points"):
-        Curve(lambda x, a, b: 1.0, X, Y, None, [1.0, 1.0]).chi_squared([1.0, 1.0])
+        Curve(lambda x, a, b: 1.0, X, Y).chi_squared([1.0, 1.0])
 
 
 def test_scale_ratio_of_the_page():
@@ -311,6 +334,18 @@ def test_settings_without_effect_are_named():
     wrapper = CMAESWrapper(CMAESWrapperConfig("cmaes-fast", max_generations=2, max_restarts=0, tol_x=1e-3))
     with pytest.warns(NoEffectWarning, match="no effect: tol_x"):
         wrapper.fit(model, X, Y, [1.0, 1.0], ([0.0, 0.0], [10.0, 10.0]))
+
+
+def test_cmaes_wants_a_box_and_says_what_fails():
+    wrapper = CMAESWrapper(CMAESWrapperConfig("cmaes-fast", max_generations=2, restart_strategy="none"))
+    with pytest.raises(InvalidConfigurationError, match="expected finite lower and upper bounds"):
+        wrapper.fit(model, X, Y, [1.0, 1.0], ([0.0, 0.0], [10.0, np.inf]))
+    fixed = wrapper.fit(model, X, Y, [2.0, 3.0], ([2.0, 3.0], [2.0, 3.0]), 0.01)
+    assert (fixed.parameters.tolist(), fixed.success, fixed.message) == ([2.0, 3.0], True, "All parameters are fixed.")
+    assert fixed.chi_squared == pytest.approx(Curve(model, X, Y, 0.01).chi_squared([2.0, 3.0]))
+    lost = wrapper.fit(lambda x, a, b: np.zeros(3), X, Y, [1.0, 1.0], ([0.0, 0.0], [10.0, 10.0]))
+    assert (lost.success, lost.chi_squared) == (False, np.inf)
+    assert "model_func returned 3 values for 40 points" in lost.message
 
 
 def test_convenience_function_of_the_page(capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from wilks.core.errors import InvalidConfigurationError, InvalidDataError, WilksError
+from wilks.core.errors import CheckpointError, InvalidConfigurationError, InvalidDataError, WilksError
 from wilks.facades.homodyne.fit_computation import compute_g2_batch_with_per_angle_scaling
 from wilks.facades.homodyne.memory import NLSQStrategy
 from wilks.facades.homodyne.notices import HomodyneWarning, NoEffectWarning
@@ -529,6 +529,47 @@ def test_parameters_of_any_size_need_no_bounds():
     np.testing.assert_allclose(found.pcov, covariance, rtol=1e-4)
 
 
+@pytest.mark.parametrize("width", [0.05, 1e3, 1e6, 1e8])
+def test_the_width_of_the_bounds_does_not_matter(width):
+    best, covariance = curve_fit(model, X, Y, [1.5, 0.7])
+    box = (best - width, best + 2 * width)
+    found = get_executor("standard").execute(model, X, Y, [1.4995, 0.7005], box, "linear", "jac", None)
+    np.testing.assert_allclose(found.popt, best, rtol=1e-6)
+    np.testing.assert_allclose(found.pcov, covariance, rtol=1e-4)
+
+
+def test_derivatives_in_a_tiny_box_stay_inside():
+    seen = []
+
+    def line(x, a, b):
+        seen.append(a)
+        return 1e8 * a * x + b
+
+    bounds = ([0, -5], [1e-8, 5])
+    found = get_executor("standard").execute(line, X, 0.4 * X + 1, [0.0, 0.0], bounds, "linear", "jac", None)
+    np.testing.assert_allclose(found.popt, [4e-9, 1.0], rtol=1e-6)
+    assert 0 <= min(seen) <= max(seen) <= 1e-8
+
+
+@pytest.mark.parametrize("bounds", [None, ([0, -np.inf], [np.inf, np.inf]), ([-1e9, -1e9], [1e9, 1e9])])
+def test_an_optimum_far_from_the_start_is_found_without_bounds(bounds):
+    y = 1e7 * Y
+    best, covariance = curve_fit(model, X, y, [1.0, 1.0])
+    found = get_executor("standard").execute(model, X, y, [1.0, 1.0], bounds, "linear", "jac", None)
+    np.testing.assert_allclose(found.popt, best, rtol=1e-6)
+    np.testing.assert_allclose(found.pcov, covariance, rtol=1e-4)
+    assert found.info["nfev"] > found.info["result"].n_evaluations  # several boxes
+
+
+def test_a_parameter_that_runs_away_has_not_converged():
+    def slow(x, a):
+        return np.log1p(abs(a)) + 0 * x  # 100 at e^100
+
+    found = get_executor("standard").execute(slow, X, np.full(X.size, 100.0), [1.0], None, "linear", "jac", None)
+    assert (found.convergence_status, found.info["success"]) == ("partial", False)
+    assert "No end in sight: p0 still moves away from the start" in found.info["message"]
+
+
 def test_derivatives_stay_within_the_bounds_that_were_given():
     def root(x, a, b):
         return np.sqrt(a) + b * x  # defined for a >= 0 only
@@ -584,6 +625,8 @@ def test_a_stream_goes_on_from_its_file(tmp_path, small_pieces):
     assert answers[1].info["result"].stats["n_reused"] > 0
     assert answers[0].popt.tolist() == answers[1].popt.tolist()
     assert list(folder.iterdir())
+    with pytest.raises(CheckpointError, match="another problem than 'curve'"):
+        get_executor("streaming", config).execute(model, X, 2 * Y, [1, 1], ([0, 0], [5, 5]), "linear", "jac", None)
 
 
 def test_options_of_the_checkpoints(tmp_path):

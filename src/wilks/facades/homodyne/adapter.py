@@ -15,6 +15,7 @@ from wilks.facades.homodyne.model_cache import (
     get_cache_stats,
     get_or_create_model,
 )
+from wilks.facades.homodyne.question import warn_of_another_mode
 from wilks.facades.homodyne.wrapper import BUILT_IN, ONE_ENGINE, SOLVED, fitted
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class NLSQAdapter(NLSQAdapterBase):
         """
         require_per_angle(per_angle_scaling)
         said = None if isinstance(config, AdapterConfig) else config
+        warn_of_another_mode(said, analysis_mode)
         task = Task.of(data, said, initial_params, analysis_mode, bounds)
         task.asked.nlsq.enable_recovery &= self.config.enable_recovery
         if anti_degeneracy_controller is not None:

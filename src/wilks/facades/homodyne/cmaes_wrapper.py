@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.core.loss import Loss
 from wilks.facades.homodyne.curve import Curve
 from wilks.facades.homodyne.notices import NoEffectWarning, notice
 from wilks.facades.homodyne.starts import box_of
+from wilks.facades.homodyne.strategies.solving import SolverSettings, solve
+from wilks.facades.homodyne.strategies.squares import BoxedSquares
 from wilks.searchers.cma_es import CmaEs
-from wilks.verbs.fit import fit
-from wilks.verbs.fit_options import FitOptions
 from wilks.verbs.search import search
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from wilks.facades.homodyne.config import NLSQConfig
-    from wilks.searchers.result import SearchResult
 
 __all__ = ["CMAESResult", "CMAESWrapper", "CMAESWrapperConfig", "fit_with_cmaes"]
 
@@ -219,62 +219,70 @@ class CMAESWrapper:
         unused = config.without_effect()
         if unused:
             notice(f"CMAESWrapperConfig: no effect: {', '.join(unused)}", NoEffectWarning)
-        curve = Curve(model_func, xdata, ydata, bounds, p0, sigma, config.data_chunk_size)
-        n = len(curve.guess)
+        curve = Curve(model_func, xdata, ydata, sigma, config.data_chunk_size)
+        names = [f"p{k}" for k in range(np.size(p0))]
+        squares = BoxedSquares.of(curve.residual, p0, bounds, names, chunked=curve.is_chunked)
+        if squares.is_open:
+            raise InvalidConfigurationError(
+                f"bounds: CMA-ES searches the whole box; expected finite lower and upper bounds, got {bounds!r:.200}"
+            )
+        if not squares.is_free.any():
+            chi_squared, fixed = curve.chi_squared(squares.start), np.zeros((len(names), len(names)))
+            success = math.isfinite(chi_squared)
+            return CMAESResult(squares.start, fixed, chi_squared, success, message="All parameters are fixed.")
         step = None if warmstart_chi2 is None else config.sigma_warmstart
-        problem = curve.problem()
+        n_draws = int(config.to_cmaes_config(len(names)).n_draws or 1)
         found = search(
-            problem,
-            config.to_cmaes_config(n, sigma_override=step),
-            n_evaluations=config.budget(n),
-            start=curve.start(),
+            squares.problem(Loss(), squares.given),
+            config.to_cmaes_config(len(names), sigma_override=step),
+            n_evaluations=config.budget(len(names)),
+            start=squares.values(squares.start),
             seed=_SEED,
             callbacks=(),
         )
-        theta = curve.vector(found.best)
-        chi_squared = curve.chi_squared(theta)
-        diagnostics = {
+        diagnostics: dict[str, Any] = {
             "evaluations": found.n_evaluations,
-            "generations": found.n_evaluations // int(config.to_cmaes_config(n).n_draws or 1),
-            "cmaes_chi_squared": chi_squared,
+            "generations": found.n_evaluations // n_draws,
             "chi_squared_improvement": 0.0,
             "warmstart": warmstart_chi2 is not None,
         }
+        if not found.best:
+            message = f"{found.status.message} {squares.complaint()}"
+            return CMAESResult(squares.start, None, math.inf, False, diagnostics, message=message)
+        theta = squares.vector(found.best)
+        chi_squared = curve.chi_squared(theta)
+        diagnostics["cmaes_chi_squared"] = chi_squared
         hopeless = warmstart_chi2 is not None and chi_squared > _HOPELESS * warmstart_chi2
         if not config.refine_with_nlsq or hopeless:
             why = f"more than {_HOPELESS:g} times the chi-squared of the warm start" if hopeless else "not asked for"
-            success = math.isfinite(chi_squared) and not hopeless
-            return CMAESResult(theta, None, chi_squared, success, diagnostics, message=f"No refinement: {why}.")
-        return self._refined(curve, found, diagnostics)
+            return CMAESResult(theta, None, chi_squared, not hopeless, diagnostics, message=f"No refinement: {why}.")
+        return self._refined(curve, replace(squares, start=theta), diagnostics)
 
-    def _refined(self, curve: Curve, found: SearchResult, diagnostics: dict[str, Any]) -> CMAESResult:
-        from wilks.loop.stopping import MaxEvaluations  # noqa: PLC0415 - used here only
-
+    def _refined(self, curve: Curve, squares: BoxedSquares, diagnostics: dict[str, Any]) -> CMAESResult:
         config = self.config
-        local = fit(
-            curve.problem(config.refinement_loss),
-            start={name: float(found.best[name]) for name in curve.space.free},  # type: ignore[arg-type]  # all are real
-            options=FitOptions(method="local", sigma_known=curve.sigma_is_known),
-            stop=MaxEvaluations(config.refinement_max_nfev),
-            seed=_SEED,
-            callbacks=(),
+        settings = SolverSettings(
+            Loss(config.refinement_loss),
+            max_evaluations=config.refinement_max_nfev,
+            sigma_known=curve.sigma_is_known,
         )
-        theta = curve.vector(local.best)
-        chi_squared, before = curve.chi_squared(theta), diagnostics["cmaes_chi_squared"]
+        bounds = squares.given[0], squares.given[1]
+        local = solve(
+            curve.residual, squares.start, bounds, squares.names, settings, chunked=curve.is_chunked, callbacks=()
+        )
+        chi_squared, before = curve.chi_squared(local.params), diagnostics["cmaes_chi_squared"]
         if before > 0:
             diagnostics["chi_squared_improvement"] = (before - chi_squared) / before
-        diagnostics |= {"quality": local.quality.flag, "refinement_evaluations": local.n_evaluations}
-        where = [curve.names.index(name) for name in local.names]
-        covariance = np.zeros((len(theta), len(theta)))
-        covariance[np.ix_(where, where)] = local.covariance
+        diagnostics["refinement_evaluations"] = local.n_evaluations
+        if local.result is not None:
+            diagnostics["quality"] = local.result.quality.flag
         return CMAESResult(
-            theta,
-            covariance,
+            local.params,
+            local.covariance,
             chi_squared,
-            local.status.success,
+            local.success,
             diagnostics,
             nlsq_refined=True,
-            message=local.status.message,
+            message=local.message,
         )
 
 

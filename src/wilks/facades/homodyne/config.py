@@ -23,7 +23,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "goal": ("quality", "fast", "robust", "global", "memory_efficient"),
     "loss": ("linear", "soft_l1", "huber", "cauchy", "arctan"),
     "hybrid_normalization_strategy": ("auto", "bounds", "p0", "none"),
-    "multi_start_sampling_strategy": ("latin_hypercube", "random"),
+    "multi_start_sampling_strategy": ("latin_hypercube", "sobol", "random"),
     "per_angle_mode": ("auto", "individual", "constant", "fourier"),
     "regularization_mode": ("absolute", "relative", "auto"),
     "gradient_collapse_response": ("warn", "hierarchical", "reset", "abort"),

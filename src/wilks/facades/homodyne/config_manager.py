@@ -132,7 +132,8 @@ class ConfigManager:
             name = their_name(str(entry.get("name")))
             if name not in known:
                 raise InvalidConfigurationError(f"parameter_space.bounds: {entry.get('name')!r} is no parameter")
-            known[name] |= {key: entry[key] for key in ("min", "max", "type") if key in entry}
+            known[name] |= {key: _number(entry[key], name, key) for key in ("min", "max") if key in entry}
+            known[name] |= {"type": entry["type"]} if "type" in entry else {}
         wanted = list(their_names(self.analysis_mode)) if parameter_names is None else parameter_names
         try:
             return [known[their_name(name)] for name in wanted]
@@ -169,7 +170,7 @@ class ConfigManager:
                 f"initial_parameters.values: no value of {', '.join(missing)}; give them, or let the middle of the "
                 "bounds be taken"
             )
-        boxes = {box["name"]: (float(box["min"]), float(box["max"])) for box in self.get_parameter_bounds(missing)}
+        boxes = {box["name"]: (box["min"], box["max"]) for box in self.get_parameter_bounds(missing)}
         return {name: given[name] if name in given else _middle(name, *boxes[name]) for name in active}
 
     def given_values(self) -> dict[str, float]:
@@ -186,7 +187,11 @@ class ConfigManager:
                 f"initial_parameters: {len(names)} parameter_names, but {len(values)} values; give one for each"
             )
         pairs = zip(map(their_name, names), values, strict=True)
-        return {name: float(value) for name, value in pairs if value is not None and name not in ("contrast", "offset")}
+        return {
+            name: _number(value, name, "initial value")
+            for name, value in pairs
+            if value is not None and name not in ("contrast", "offset")
+        }
 
     def get_cmc_config(self) -> dict[str, Any]:
         """The section ``optimization.cmc``."""
@@ -206,6 +211,14 @@ class ConfigManager:
 def _default_bounds() -> dict[str, tuple[float, float]]:
     physical = {THEIR_NAMES.get(name, name): (box.lower, box.upper) for name, box in DEFAULTS.items()}
     return {"contrast": CONTRAST_BOUNDS, "offset": OFFSET_BOUNDS, **physical}
+
+
+def _number(value: Any, name: str, what: str) -> float:  # noqa: ANN401 - what a file may hold
+    """The value as a number; files have some of them in quotes."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidConfigurationError(f"{what} of {name}: expected a number, got {value!r}") from None
 
 
 def _middle(name: str, lower: float, upper: float) -> float:

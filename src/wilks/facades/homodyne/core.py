@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.core.status import Outcome
 from wilks.facades.homodyne.cmaes_wrapper import CMAESWrapper, CMAESWrapperConfig
 from wilks.facades.homodyne.measurement import Measurement, direct_form, measurement
 from wilks.facades.homodyne.multistart import MultiStartConfig, MultiStartResult, SingleStartResult, run_from
+from wilks.facades.homodyne.notices import notice
 from wilks.facades.homodyne.outcome import optimization_result, vector
 from wilks.facades.homodyne.question import Asked, asked
 from wilks.facades.homodyne.results import FallbackInfo, NLSQResult, OptimizationResult
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NLSQResult", "fit_nlsq_cmaes", "fit_nlsq_jax", "fit_nlsq_multistart"]
 
+_SAME = 0.01
 _NO_START = "no initial values were given: the whole box was searched"
 
 
@@ -57,6 +60,11 @@ class Task:
         """Check all arguments."""
         question = asked(config, mode)
         found = measurement(data, question.dt, question.gap)
+        said = (("dt", question.dt, found.data.dt, "s"), ("the gap", question.gap, found.data.gap, "Å"))
+        for what, wanted, there, unit in (*said, ("q", question.q, found.data.q, "1/Å")):
+            if wanted is not None and there is not None and abs(wanted - there) > _SAME * there:
+                text = f"{what} is {wanted:g} {unit} in the configuration and {there:g} {unit} in the data"
+                notice(f"{text}, which go before it", stacklevel=4)
         if bounds is not None:
             question = question.with_bounds(bounds, found.data.n_phi)
         return cls(found, question, question.start_from(initial_params, found.data.n_phi))
@@ -256,12 +264,18 @@ def _multistart(task: Task) -> MultiStartResult:
         given.append([float(parts[name][0]) for name in names if name in space.free])
     starts = space.from_unit(config.design(np.array([[0.0, 1.0]] * space.dimension)))
     found = run_from(starts, np.array(given).reshape(-1, space.dimension), config, single, cost, n_workers=1)
-    best = found.best.fit
+    best, actions = found.best.fit, []
     if question.nlsq.enable_recovery and best is not None and best.quality.flag == "poor":
         values = {name: float(best.best[name]) for name in space.free} if best.has_best else None  # type: ignore[arg-type]
         theta = np.array(list((values or task.start or {}).values()))
         found.include(_single(task, len(found.all_results), theta, values, "multi_start"))
-    found.context = {"sigma_is_default": task.measured.sigma_is_default, "without_effect": question.without_effect}
+        why = " ".join(best.quality.reasons) or best.status.message
+        actions.append(f"the best of the fits from the starts was poor ({why}); the box was searched as well")
+    found.context = {
+        "sigma_is_default": task.measured.sigma_is_default,
+        "without_effect": question.without_effect,
+        "actions": actions,
+    }
     return found
 
 
@@ -321,7 +335,15 @@ def _cmaes(task: Task) -> OptimizationResult:
             fit = warm
     if warm is not None:
         report["chi_squared_improvement"] = 1.0 - fit.chi_squared / warm.chi_squared
-    return task.result(fit, {"method": "cmaes"}, [], {"cmaes": report})
+    device = {"method": "cmaes", "convergence_reason": _reason(fit, searched=not report["skipped"])}
+    return task.result(fit, device, [], {"cmaes": report})
+
+
+def _reason(fit: XpcsFit, *, searched: bool) -> str:
+    """In one word, how a search by CMA-ES and the fits after it ended; `validate_fit_quality` looks at it."""
+    if fit.status.success:
+        return "converged" if searched else "warm_start"
+    return "max_restarts" if fit.status.outcome is Outcome.NOT_CONVERGED else fit.status.outcome.name.lower()
 
 
 def _physical_first(result: OptimizationResult) -> OptimizationResult:

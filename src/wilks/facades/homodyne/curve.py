@@ -1,26 +1,20 @@
-"""Curve fitting in the manner of ``curve_fit``: a function of x and parameters, on the general engine of wilks."""
+"""Data and a function to fit to them: the residuals that `strategies.solving` minimises, whole or in pieces."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidDataError
-from wilks.core.least_squares import ResidualProblem
-from wilks.core.parameter import Real
-from wilks.core.space import Space
-from wilks.facades.homodyne.starts import box_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
     Vector = NDArray[np.float64]
-
-_FAR = 1e6
 
 
 class Curve:
@@ -31,22 +25,19 @@ class Curve:
     model_func
         ``model_func(x, *params)``.
     xdata, ydata
-        What it takes, points along the first axis, and what it should return.
-    bounds
-        (lower, upper), arrays; infinite ones are replaced by a wide box around `guess`. None for no bounds.
-    guess
-        Initial parameters.
+        What it takes, and what it should return, one value for each point.
     sigma
-        Standard deviation of the data: one number or one per point. None for 1; the covariance then follows from the
-        residuals.
+        Standard deviation of the data: one number or one per point. None for 1.
     chunk_size
-        Points that the function gets at a time; None for all.
+        Points that the function gets at a time, along the axis of `xdata` that is as long as `ydata`; None for all.
 
     Examples
     --------
-    >>> curve = Curve(lambda x, a, b: a * x + b, [0.0, 1.0, 2.0], [1.0, 3.0, 5.0], ([-9, -9], [9, 9]), [0.0, 0.0])
-    >>> curve.chi_squared(np.array([2.0, 1.0]))
-    0.0
+    >>> curve = Curve(lambda x, a, b: a * x + b, [0.0, 1.0, 2.0], [1.0, 3.0, 6.0])
+    >>> curve.residual(2.0, 1.0)
+    array([ 0.,  0., -1.])
+    >>> curve.chi_squared([2.0, 1.0])
+    1.0
     """
 
     def __init__(
@@ -54,78 +45,49 @@ class Curve:
         model_func: Callable[..., ArrayLike],
         xdata: ArrayLike,
         ydata: ArrayLike,
-        bounds: tuple[ArrayLike, ArrayLike] | None,
-        guess: ArrayLike,
         sigma: ArrayLike | None = None,
         chunk_size: int | None = None,
     ) -> None:
+        is_integer = isinstance(chunk_size, (int, np.integer)) and not isinstance(chunk_size, bool)
+        if chunk_size is not None and not (is_integer and chunk_size >= 1):
+            raise InvalidConfigurationError(f"chunk_size: expected an integer >= 1, got {chunk_size!r}")
         self.function = model_func
         self.x, self.y = np.asarray(xdata), np.asarray(ydata, dtype=float).ravel()
-        self.guess = np.asarray(guess, dtype=float).ravel()
-        n = self.x.shape[0] if self.x.ndim else 0
-        if n != len(self.y):
-            raise InvalidDataError(f"xdata has {n} points along its first axis, but ydata has {len(self.y)}")
-        errors = (
-            np.ones(len(self.y)) if sigma is None else np.broadcast_to(np.asarray(sigma, dtype=float), self.y.shape)
-        )
-        if not (np.isfinite(errors).all() and (errors > 0).all()):
-            raise InvalidDataError("sigma: expected positive numbers, one or one for each point")
-        self.sigma = errors
+        errors = np.asarray(1.0 if sigma is None else sigma, dtype=float)
+        if errors.size not in (1, len(self.y)) or not (np.isfinite(errors).all() and (errors > 0).all()):
+            raise InvalidDataError(
+                f"sigma: expected positive numbers, one or one for each of {len(self.y)} points, got {sigma!r:.200}"
+            )
+        self.sigma = np.broadcast_to(errors.ravel(), self.y.shape)
         self.sigma_is_known = sigma is not None
-        self.chunk_size = chunk_size or max(1, len(self.y))
-        self.box = self._finite(bounds)
-        self.names = tuple(f"p{k}" for k in range(len(self.guess)))
+        self.chunk_size = chunk_size
+        self.is_chunked = chunk_size is not None and chunk_size < len(self.y)
+        if chunk_size is not None and len(self.y) not in self.x.shape:
+            raise InvalidDataError(
+                f"xdata has shape {self.x.shape}, expected one entry for each of {len(self.y)} values of ydata"
+            )
 
-    def _finite(self, bounds: tuple[ArrayLike, ArrayLike] | None) -> Vector:
-        wide = _FAR * np.maximum(1.0, np.abs(self.guess))
-        box = box_of(tuple(np.asarray(side, dtype=float) for side in bounds or (-np.inf * wide, np.inf * wide)))
-        if len(box) != len(self.guess):
-            raise InvalidConfigurationError(f"bounds are for {len(box)} parameters, the start has {len(self.guess)}")
-        lower = np.where(np.isfinite(box[:, 0]), box[:, 0], np.minimum(self.guess, box[:, 1]) - wide)
-        upper = np.where(np.isfinite(box[:, 1]), box[:, 1], np.maximum(self.guess, box[:, 0]) + wide)
-        return np.column_stack([lower, upper])
-
-    @property
-    def space(self) -> Space:
-        """Parameters p0, p1, ...; those whose bounds are the same are constants."""
-        boxes = {
-            name: Real(lower, upper) if lower < upper else lower
-            for name, (lower, upper) in zip(self.names, self.box.tolist(), strict=True)
-        }
-        return Space(**boxes)
-
-    def start(self, theta: ArrayLike | None = None) -> dict[str, float]:
-        """A vector, or the guess, as values of the free parameters, moved into the box."""
-        vector = self.guess if theta is None else np.asarray(theta, dtype=float).ravel()
-        inside = np.clip(vector, self.box[:, 0], self.box[:, 1])
-        free = self.space.free
-        return {name: value for name, value in zip(self.names, inside.tolist(), strict=True) if name in free}
-
-    def vector(self, values: Mapping[str, object]) -> Vector:
-        """Values by name as a vector."""
-        return np.array([float(values[name]) for name in self.names])  # type: ignore[arg-type]  # all are real
-
-    def residuals(self, values: Mapping[str, object]) -> Iterator[Vector]:
-        """(data - model) / sigma, piece by piece."""
-        theta = self.vector(values).tolist()
-        for first in range(0, len(self.y), self.chunk_size):
-            piece = slice(first, first + self.chunk_size)
-            model = np.asarray(self.function(self.x[piece], *theta), dtype=float).ravel()
-            if model.shape != self.y[piece].shape:
-                raise InvalidDataError(
-                    f"model_func returned {model.size} values for {self.y[piece].size} points; expected one for each"
-                )
-            yield (self.y[piece] - model) / self.sigma[piece]
+    def residual(self, *params: float) -> Any:  # noqa: ANN401 - one array, or a generator of them
+        """(model - data) / sigma: an array of shape (n,); where `is_chunked`, a generator of its pieces."""
+        return self._pieces(params) if self.is_chunked else self._piece(params, self.x, slice(None))
 
     def chi_squared(self, theta: ArrayLike) -> float:
         """Sum of squared residuals of a vector; infinite where the function is not finite."""
-        values = dict(zip(self.names, np.asarray(theta, dtype=float).tolist(), strict=True))
-        total = sum(float(piece @ piece) for piece in self.residuals(values))
+        found = self.residual(*np.asarray(theta, dtype=float).tolist())
+        total = sum(float(piece @ piece) for piece in (found if self.is_chunked else (found,)))
         return total if math.isfinite(total) else math.inf
 
-    def problem(self, loss: str = "linear") -> ResidualProblem:
-        """The problem for `wilks.fit` and `wilks.search`."""
-        chunked = self.chunk_size < len(self.y)
-        if chunked:
-            return ResidualProblem(self.space, self.residuals, loss=loss, chunked=True, name="curve")
-        return ResidualProblem(self.space, lambda values: next(self.residuals(values)), loss=loss, name="curve")
+    def _pieces(self, params: tuple[float, ...]) -> Iterator[Vector]:
+        n, size = len(self.y), self.chunk_size or len(self.y)
+        before = (slice(None),) * (0 if self.x.shape[0] == n else self.x.shape.index(n))
+        for first in range(0, n, size):
+            part = slice(first, first + size)
+            yield self._piece(params, self.x[(*before, part)], part)
+
+    def _piece(self, params: tuple[float, ...], x: NDArray[Any], part: slice) -> Vector:
+        model, y = np.asarray(self.function(x, *params), dtype=float).ravel(), self.y[part]
+        if model.shape != y.shape:
+            raise InvalidDataError(
+                f"model_func returned {model.size} values for {y.size} points; expected one for each"
+            )
+        return np.asarray((model - y) / self.sigma[part])

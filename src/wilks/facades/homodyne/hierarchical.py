@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["HierarchicalConfig", "HierarchicalOptimizer", "HierarchicalResult"]
 
 _log = logging.getLogger(__name__)
+_FINISHED, _LIMIT, _LOST = "finished", "limit", "lost"
 
 
 @dataclass
@@ -76,7 +77,7 @@ class HierarchicalResult:
     x, fun
         Parameters and loss at the end.
     success
-        Did the physical parameters settle?
+        Did the physical parameters settle? With one stage only: did it end before its limit?
     n_outer_iterations
         Rounds that were made.
     history
@@ -185,14 +186,15 @@ class HierarchicalOptimizer:
         scale = np.where(np.isfinite(width) & (width > 0), width, np.maximum(np.abs(params), 1.0))
         history: list[dict[str, Any]] = []
         rounds, change, value = self.config.max_outer_iterations if self.config.enable else 1, np.inf, np.inf
+        finished, lost = True, ""
         for number in range(rounds):
             if outer_iteration_callback is not None:
                 outer_iteration_callback(params.copy(), number)
             before, began = params[self.physical_indices].copy(), time.perf_counter()
             entry: dict[str, Any] = {"outer_iter": number}
-            finished = True
             for k, stage in enumerate(self._stages(), start=1):
-                params, value, n_steps, finished = _descend(stage, loss_fn, grad_fn, params, (lower, upper, scale))
+                params, value, n_steps, end = _descend(stage, loss_fn, grad_fn, params, (lower, upper, scale))
+                finished, lost = end == _FINISHED, lost or (stage.name if end == _LOST else "")
                 entry |= {f"stage{k}_loss": value, f"stage{k}_iterations": n_steps}
                 if self.config.log_stage_transitions:
                     _log.info("Round %d, %s: loss %.6g after %d iterations", number + 1, stage.name, value, n_steps)
@@ -201,15 +203,11 @@ class HierarchicalOptimizer:
                 entry["params"] = params.copy()
             history.append(entry)
             change = float(np.max(np.abs(params[self.physical_indices] - before) / scale[self.physical_indices]))
-            if change <= self.config.outer_tolerance or not self.config.enable:
+            if lost or change <= self.config.outer_tolerance:
                 break
-        success = change <= self.config.outer_tolerance if self.config.enable else finished
-        message = (
-            f"Converged after {len(history)} rounds."
-            if success
-            else f"Not converged after {len(history)} rounds: the physical parameters still move by {change:.1e} of "
-            "their boxes; allow more rounds or iterations, or give a larger tolerance."
-        )
+        settled = change <= self.config.outer_tolerance if self.config.enable else finished
+        success = settled and not lost
+        message = self._message(len(history), success, change, lost)
         return HierarchicalResult(params, value, success, len(history), history, time.perf_counter() - begin, message)
 
     def get_diagnostics(self) -> dict[str, Any]:
@@ -223,6 +221,18 @@ class HierarchicalOptimizer:
             "max_outer_iterations": self.config.max_outer_iterations,
             "outer_tolerance": self.config.outer_tolerance,
         }
+
+    def _message(self, rounds: int, success: bool, change: float, lost: str) -> str:
+        if lost:
+            return f"Not converged: the loss is not finite around the point where the {lost} begin; start elsewhere."
+        if success:
+            return f"Converged after {rounds} rounds."
+        if not self.config.enable:
+            return f"Not converged within {self.config.physical_max_iterations} iterations; allow more."
+        return (
+            f"Not converged after {rounds} rounds: the physical parameters still move by {change:.1e} of their boxes; "
+            "allow more rounds or iterations, or give a larger tolerance."
+        )
 
     def _stages(self) -> tuple[_Stage, ...]:
         options = self.config
@@ -265,8 +275,8 @@ def _descend(
     gradient: Gradient | None,
     params: NDArray[np.float64],
     box: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[NDArray[np.float64], float, int, bool]:
-    """Lower the loss by moving some parameters; returns all of them, the loss, iterations, and whether it finished."""
+) -> tuple[NDArray[np.float64], float, int, str]:
+    """Lower the loss by moving some parameters; returns all of them, the loss, iterations, and how it ended."""
     from scipy.optimize import minimize  # noqa: PLC0415 - scipy loads on use
 
     moves, (lower, upper, scale) = stage.moves, (each[stage.moves] for each in box)
@@ -280,8 +290,16 @@ def _descend(
         full[moves] = np.clip(origin + u * scale, lower, upper)
         return full
 
+    finite_elsewhere = False
+
+    def relative(u: NDArray[np.float64]) -> float:
+        nonlocal finite_elsewhere
+        value = float(loss(at(u))) / unit
+        finite_elsewhere |= bool(u.any()) and np.isfinite(value)
+        return value
+
     found = minimize(
-        lambda u: float(loss(at(u))) / unit,
+        relative,
         np.zeros(len(moves)),
         jac=None if gradient is None else lambda u: np.asarray(gradient(at(u)), dtype=float)[moves] * scale / unit,
         method="L-BFGS-B",
@@ -289,6 +307,7 @@ def _descend(
         options={"maxiter": stage.max_iterations, "ftol": stage.ftol, "gtol": 0.0},
     )
     value = float(found.fun) * unit
-    if not value <= begin:  # also where it is NaN
-        return params, begin, int(found.nit), False
-    return at(found.x), value, int(found.nit), bool(found.success)
+    if not value <= begin or not (found.success or found.nit or finite_elsewhere):  # also where it is NaN
+        return params, begin, int(found.nit), _LOST
+    # No step of the line search lowers the loss any more (status 2): the end, as far as its digits go.
+    return at(found.x), value, int(found.nit), _LIMIT if found.status == 1 else _FINISHED

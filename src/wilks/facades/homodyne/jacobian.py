@@ -35,7 +35,8 @@ __all__ = [
     "estimate_gradient_noise",
 ]
 
-_STEP = 6e-6
+STEP = 6e-6
+"""Of a parameter, relative: about the cube root of the rounding error, the best for a central difference."""
 """Of a parameter, relative: about the cube root of the rounding error, the best for a central difference."""
 
 
@@ -213,7 +214,7 @@ def _differenced(residual_fn: Residual, x: Any, point: Arrays) -> Arrays | None:
     centre = answer(point)
     if centre is None:
         return None
-    step = _STEP * np.where(point == 0.0, 1.0, np.abs(point))
+    step = STEP * np.where(point == 0.0, 1.0, np.abs(point))
     moved = [answer(point + sign * move) for sign in (1.0, -1.0) for move in np.diag(step)]
     if any(each is not None and len(each) != len(centre) for each in moved):
         raise InvalidProblemError("residual_fn: its number of residuals depends on a parameter; expected it not to")

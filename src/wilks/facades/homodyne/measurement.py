@@ -68,8 +68,8 @@ def measurement(given: Any, dt: float | None = None, gap: float | None = None) -
     missing = [key for key in ("phi", "g2", "t1", "t2", "q") if found.get(key) is None]
     if missing:
         raise InvalidDataError(
-            f"data: {', '.join(missing)} missing; expected phi_angles_list, c2_exp, t1, t2 and wavevector_q_list, or "
-            "phi, g2, t1, t2 and q"
+            f"data: {', '.join(map(_both_names, missing))} missing; expected phi_angles_list, c2_exp, t1, t2 and "
+            "wavevector_q_list, or phi, g2, t1, t2 and q"
         )
     sigma = found.get("sigma")
     times = _axis(found["t1"], found["t2"])
@@ -138,6 +138,11 @@ def _named(given: Any) -> dict[str, Any]:  # noqa: ANN401 - what the user gave
     return found
 
 
+def _both_names(key: str) -> str:
+    loader = next((loader for loader, name in _LOADER.items() if name == key), None)
+    return key if loader is None else f"{loader} ({key})"
+
+
 def _matrices(given: Any) -> Any:  # noqa: ANN401 - an array, a data set of HDF5, or a list of matrices
     shape = getattr(given, "shape", None)
     if shape is not None and len(shape) != 3:
@@ -177,6 +182,6 @@ def _wave_vector(given: Any) -> float:  # noqa: ANN401 - a number or an array
         notice(
             f"wavevector_q_list has wave vectors from {values.min():g} to {values.max():g} 1/Å, and all matrices are "
             f"fitted with the first one, {first:g} 1/Å: select the matrices of one wave vector",
-            stacklevel=5,
+            stacklevel=6,
         )
     return first

@@ -22,6 +22,7 @@ from wilks.facades.homodyne.starts import (
     check_zero_volume_bounds,
     generate_lhs_starts,
     generate_random_starts,
+    generate_sobol_starts,
     include_custom_starts,
     mapped,
     screen_starts,
@@ -53,7 +54,11 @@ __all__ = [
     "validate_n_starts_for_lhs",
 ]
 
-_STRATEGIES = ("latin_hypercube", "random")
+_DESIGNS = {
+    "latin_hypercube": generate_lhs_starts,
+    "sobol": generate_sobol_starts,
+    "random": generate_random_starts,
+}
 _MIN_KEEP = 3
 _WITHIN_ERRORS = 3.0
 _WARMUP_ITERATIONS = 50
@@ -96,9 +101,12 @@ class MultiStartConfig:
         """The options of `wilks.fit` that come nearest: a screening whose best starts are refined."""
         from wilks.verbs.fit_options import FitOptions  # noqa: PLC0415 - the only use of the general fit here
 
-        design = "random" if self.sampling_strategy == "random" else "latin_hypercube"
-        kept = self.n_kept(self.n_starts)
-        return FitOptions(method="screening", design=design, n_screened=self.n_starts, n_refined=kept)  # type: ignore[arg-type]
+        return FitOptions(
+            method="screening",
+            design=self.sampling_strategy,  # type: ignore[arg-type]  # checked there
+            n_screened=self.n_starts,
+            n_refined=self.n_kept(self.n_starts),
+        )
 
     def n_kept(self, n_starts: int) -> int:
         """Starts that are left after the screening."""
@@ -108,13 +116,11 @@ class MultiStartConfig:
 
     def design(self, bounds: ArrayLike) -> Vector:
         """The starts in the bounds."""
-        if self.sampling_strategy not in _STRATEGIES:
+        if self.sampling_strategy not in _DESIGNS:
             raise InvalidConfigurationError(
-                f"sampling_strategy: expected one of {', '.join(map(repr, _STRATEGIES))}, got "
-                f"{self.sampling_strategy!r}"
+                f"sampling_strategy: expected one of {', '.join(map(repr, _DESIGNS))}, got {self.sampling_strategy!r}"
             )
-        make = generate_random_starts if self.sampling_strategy == "random" else generate_lhs_starts
-        return make(bounds, self.n_starts, self.seed)
+        return _DESIGNS[self.sampling_strategy](bounds, self.n_starts, self.seed)
 
 
 @dataclass
@@ -197,6 +203,7 @@ class MultiStartResult:
                 self.best.fit,
                 sigma_is_default=bool(self.context.get("sigma_is_default")),
                 device=device,
+                actions=self.context.get("actions", ()),
                 diagnostics={"multi_start": report, "without_effect": self.context.get("without_effect", {})},
             )
             result.execution_time = self.total_wall_time

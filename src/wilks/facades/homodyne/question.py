@@ -61,6 +61,13 @@ _HONOURED = frozenset(
     )
 )
 """Keys that the translation drops, since a fit of wilks needs none of them, and that have their effect here."""
+_OF_THE_FILE = (
+    "analyzer_parameters.start_frame",
+    "analyzer_parameters.end_frame",
+    "analyzer_parameters.scattering.wavevector_q",
+    "phi_filtering",
+)
+"""Keys that select what is read of a file, and change nothing where the data are there."""
 _IN_MEMORY = "in memory"
 """Stands for the data file, which a configuration must name and a fit of arrays does not have."""
 
@@ -79,8 +86,8 @@ class Asked:
         The section ``optimization.nlsq``.
     custom_starts
         Starts that ``multi_start`` lists there.
-    dt, gap
-        What the configuration says of the data, in s and Å.
+    dt, gap, q
+        What the configuration says of the data, in s, Å and 1/Å; None where it does not.
     without_effect
         Key and reason of everything in the configuration that changes nothing.
     """
@@ -94,6 +101,7 @@ class Asked:
     custom_starts: list[list[float]]
     dt: float | None
     gap: float | None
+    q: float | None
     without_effect: dict[str, str]
 
     @property
@@ -245,7 +253,8 @@ def asked(config: Any, mode: str | None = None) -> Asked:  # noqa: ANN401 - chec
         custom_starts=[list(start) for start in custom or ()],
         dt=analyzer.get("dt"),
         gap=(analyzer.get("geometry") or {}).get("stator_rotor_gap"),
-        without_effect={} if translation is None else _without_effect(translation.dropped),
+        q=(analyzer.get("scattering") or {}).get("wavevector_q"),
+        without_effect=_of_the_file(plain) | ({} if translation is None else _without_effect(translation.dropped)),
     )
     return found if mode is None else found.with_mode(mode)
 
@@ -264,8 +273,29 @@ def manager_of(config: Any) -> ConfigManager:  # noqa: ANN401 - checked here
     return ConfigManager(config_override=given)
 
 
+def warn_of_another_mode(config: Any, mode: str) -> None:  # noqa: ANN401 - checked in `manager_of`
+    """Warn the caller of an adapter if its argument, or the default of that, overrules the configuration."""
+    own = manager_of(config).config.get("analysis_mode")
+    if own is not None and check_mode(own) != check_mode(mode):
+        notice(
+            f"analysis_mode={mode!r}, the default if it is left out, goes before {own!r} in the configuration",
+            stacklevel=4,
+        )
+
+
 def _without_effect(dropped: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {str(key): str(why) for key, why in dropped if key not in _HONOURED}
+
+
+def _of_the_file(plain: dict[str, Any]) -> dict[str, str]:
+    found = {}
+    for key in _OF_THE_FILE:
+        value: Any = plain
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None:
+            found[key] = "selects what is read of a file; here the data were given"
+    return found
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what a file may hold

@@ -43,7 +43,7 @@ class FunctionEvaluationCounter:
         return self.fn(*args, **kwargs)
 
 
-@dataclass
+@dataclass(repr=False)
 class OptimizationResult:
     """The result of a fit.
 
@@ -86,6 +86,9 @@ class OptimizationResult:
     >>> result = OptimizationResult([1.0], [0.1], [[0.01]], 9.0, 1.1, "converged", 4, 0.1, {})
     >>> result.success, result.message
     (True, 'Converged: reduced chi-squared 1.1, quality good')
+    >>> result
+    OptimizationResult: Converged: reduced chi-squared 1.1, quality good
+      parameter 0 = 1 ± 0.1
     """
 
     parameters: NDArray[np.float64]
@@ -121,6 +124,16 @@ class OptimizationResult:
         """What became of the fit, in words."""
         outcome = _MESSAGES.get(self.convergence_status, self.convergence_status)
         return f"{outcome}: reduced chi-squared {self.reduced_chi_squared:.4g}, quality {self.quality_flag}"
+
+    def __repr__(self) -> str:
+        """The outcome and a line for every parameter."""
+        names = self.parameter_names or tuple(f"parameter {k}" for k in range(len(self.parameters)))
+        wide = max(map(len, names), default=0)
+        lines = (
+            f"  {name:<{wide}} = {value:.6g} ± {error:.2g}"
+            for name, value, error in zip(names, self.parameters, self.uncertainties, strict=False)
+        )
+        return "\n".join((f"OptimizationResult: {self.message}", *lines))
 
     def values(self) -> dict[str, float]:
         """Name -> value."""

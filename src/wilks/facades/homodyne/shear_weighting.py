@@ -8,13 +8,12 @@ and standard errors that take them into account. This is for losses of one's own
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidConfigurationError, MissingDependencyError
+from wilks.core.errors import InvalidConfigurationError
 from wilks.facades.homodyne.validation.options import CheckedOptions, limited
 
 if TYPE_CHECKING:
@@ -125,21 +124,6 @@ class ShearSensitivityWeighting:
         sight = np.abs(np.cos(np.deg2rad(phi0 - self.phi_angles))) ** self.config.alpha
         weights = least + (1.0 - least) * sight  # (1)
         return np.asarray(weights / weights.mean()) if self.config.normalize else weights
-
-    def get_weights_jax(self) -> Any:  # noqa: ANN401 - an array of JAX, which has no types here
-        """The present weights as an array of JAX, for functions that it compiles.
-
-        Raises
-        ------
-        MissingDependencyError
-            If JAX is not installed.
-        """
-        try:
-            # By name: JAX is an extra, and whoever asks for its arrays has loaded it already.
-            namespace = importlib.import_module("jax.numpy")
-        except ImportError as error:
-            raise MissingDependencyError("get_weights_jax", "jax", "sample") from error
-        return namespace.asarray(self.get_weights())
 
     def apply_weights_to_loss(self, residuals: Any, phi_indices: Any) -> Any:  # noqa: ANN401 - of NumPy or of JAX
         """Weighted mean of squared residuals; `phi_indices` has the position of the angle of each residual.

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.core.parameter import Real
 from wilks.core.random import latin_hypercube
+from wilks.core.space import Space
 from wilks.facades.homodyne.notices import notice
+from wilks.searchers.screening import design_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,6 +80,19 @@ def generate_random_starts(bounds: ArrayLike, n_starts: int, seed: int = 42) -> 
     """
     box = box_of(bounds)
     return _in_box(np.random.default_rng(seed).random((n_starts, len(box))), box)
+
+
+def generate_sobol_starts(bounds: ArrayLike, n_starts: int, seed: int = 42) -> Vector:
+    """Starts of a scrambled Sobol sequence, shape (n_starts, n).
+
+    Examples
+    --------
+    >>> sorted(np.floor(generate_sobol_starts([[0.0, 4.0]], 4)[:, 0]).tolist())
+    [0.0, 1.0, 2.0, 3.0]
+    """
+    box = box_of(bounds)
+    space = Space({f"p{k}": Real(0.0, 1.0) for k in range(len(box))})
+    return _in_box(design_points("sobol", space, n_starts, np.random.default_rng(seed)), box)
 
 
 def include_custom_starts(generated_starts: ArrayLike, custom_starts: ArrayLike | None, bounds: ArrayLike) -> Vector:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidConfigurationError
-from wilks.core.problem import LikelihoodProblem
 from wilks.facades.homodyne.adapter_base import NLSQAdapterBase
 from wilks.facades.homodyne.core import Task, require_per_angle
 from wilks.facades.homodyne.curve import Curve
 from wilks.facades.homodyne.multistart import SingleStartResult
+from wilks.facades.homodyne.question import warn_of_another_mode
 from wilks.facades.homodyne.results import FallbackInfo, OptimizationResult
-from wilks.loop.stopping import MaxEvaluations
-from wilks.verbs.fit import fit
-from wilks.verbs.fit_options import FitOptions
+from wilks.facades.homodyne.strategies.solving import SolverSettings, solve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 __all__ = ["NLSQWrapper", "create_multistart_warmup_func"]
 
@@ -98,6 +96,7 @@ class NLSQWrapper(NLSQAdapterBase):
             No effect; ``nlsq_diagnostics["without_effect"]`` says why.
         """
         require_per_angle(per_angle_scaling)
+        warn_of_another_mode(config, analysis_mode)
         task = Task.of(data, config, initial_params, analysis_mode, bounds)
         task.asked.nlsq.enable_recovery &= self.enable_recovery
         unused = {"shear_transforms": BUILT_IN} if shear_transforms else {}
@@ -128,7 +127,7 @@ def create_multistart_warmup_func(
     normalize: bool = True,
     chunk_size: int = 50_000,
 ) -> Callable[[Any, ArrayLike, int], SingleStartResult]:
-    """Return a function that improves a start by a few quasi-Newton (L-BFGS) iterations in the bounds.
+    """Return a function that improves a start by a few iterations of least squares in the bounds.
 
     It is what `run_multistart_nlsq` takes as ``warmup_fit_func``.
 
@@ -141,7 +140,7 @@ def create_multistart_warmup_func(
     bounds
         (lower, upper); None for none.
     warmup_learning_rate, normalize
-        No effect: steps come from a line search, in units of the bounds.
+        No effect: there is no rate, and the steps are damped in units of the Jacobian.
     chunk_size
         Points that the function gets at a time.
 
@@ -152,36 +151,27 @@ def create_multistart_warmup_func(
     >>> warm(None, np.array([0.0, 0.0]), 20).chi_squared < 1e-6
     True
     """
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-        raise InvalidConfigurationError(f"chunk_size: expected an integer >= 1, got {chunk_size!r}")
+    curve = Curve(model_func, xdata, ydata, chunk_size=chunk_size)
 
     def warm(data: Any, initial_params: ArrayLike, n_iterations: int) -> SingleStartResult:  # noqa: ANN401 - not used
-        curve = Curve(model_func, xdata, ydata, bounds, initial_params, chunk_size=chunk_size)
-        problem = LikelihoodProblem(curve.space, lambda values: -0.5 * curve.chi_squared(curve.vector(values)))
-        n = len(curve.guess)
-        found = fit(
-            problem,
-            start=curve.start(),
-            options=FitOptions(method="local"),
-            stop=MaxEvaluations(max(1, int(n_iterations)) * (n + 1)),
-            seed=0,
-            callbacks=(),
-        )
-        theta = curve.vector(found.best)
-        chi_squared = curve.chi_squared(theta)
-        start: NDArray[np.float64] = curve.guess
+        start, began = np.asarray(initial_params, dtype=float).ravel(), time.perf_counter()
+        n = len(start)
+        settings = SolverSettings(max_evaluations=max(1, int(n_iterations)) * (n + 1))
+        names = [f"p{k}" for k in range(n)]
+        found = solve(curve.residual, start, bounds, names, settings, chunked=curve.is_chunked, callbacks=())
+        chi_squared = curve.chi_squared(found.params)
         return SingleStartResult(
             0,
             start,
-            theta,
+            found.params,
             chi_squared,
             chi_squared / max(1, len(curve.y) - n),
             success=bool(np.isfinite(chi_squared)),
-            status=int(found.status.success),
-            message=found.status.message,
+            status=int(found.success),
+            message=found.message,
             n_iterations=found.n_evaluations // (n + 1),
             n_fev=found.n_evaluations,
-            wall_time=found.provenance.seconds,
+            wall_time=time.perf_counter() - began,
         )
 
     return warm

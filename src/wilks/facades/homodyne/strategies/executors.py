@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wilks.core.errors import InvalidConfigurationError, InvalidDataError
+from wilks.core.errors import InvalidConfigurationError
 from wilks.core.status import Outcome
+from wilks.facades.homodyne.curve import Curve
 from wilks.facades.homodyne.notices import NoEffectWarning, notice
 from wilks.facades.homodyne.strategies.solving import Solved, SolverSettings, solve
 from wilks.store.log import EvaluationLog
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -142,9 +143,9 @@ class _FitExecutor(OptimizationExecutor):
         """Minimise the loss of ``residual_fn(xdata, *params) - ydata``; see `OptimizationExecutor.execute`."""
         names = [f"p{number}" for number in range(np.size(initial_params))]
         settings = SolverSettings.of({"loss": loss_name, "x_scale": x_scale_value}, names)
-        residual = _pieces(residual_fn, xdata, ydata) if self._chunked else _whole(residual_fn, xdata, ydata)
+        curve = Curve(residual_fn, xdata, ydata, chunk_size=_CHUNK if self._chunked else None)
         with self._log() as log:
-            solved = solve(residual, initial_params, bounds, names, settings, chunked=self._chunked, log=log)
+            solved = solve(curve.residual, initial_params, bounds, names, settings, chunked=curve.is_chunked, log=log)
         found = _as_result(solved)
         if logger is not None:
             logger.info("%s: %s Cost %.6g.", self._name, solved.message, solved.cost)
@@ -182,7 +183,9 @@ class LargeDatasetExecutor(_FitExecutor):
 
 
 class StreamingExecutor(_FitExecutor):
-    """Pieces, as `LargeDatasetExecutor`, and a file in which every evaluation is kept: a second call goes on from it.
+    """Pieces, as `LargeDatasetExecutor`, and a file in which evaluations are kept: the same call goes on from it.
+
+    A call with other data, another model or another start needs another folder, and says so.
 
     Parameters
     ----------
@@ -250,29 +253,6 @@ def get_executor(
     if checkpoint_config is not None:
         notice(f"checkpoint_config: no effect; {known!r} keeps no file, 'streaming' does", NoEffectWarning)
     return chosen()
-
-
-def _whole(model: Callable[..., Any], xdata: ArrayLike, ydata: ArrayLike) -> Callable[..., Any]:
-    x, y = np.asarray(xdata), np.asarray(ydata, dtype=float).ravel()
-
-    def residual(*params: float) -> Any:  # noqa: ANN401 - user's answer
-        return model(x, *params) - y
-
-    return residual
-
-
-def _pieces(model: Callable[..., Any], xdata: ArrayLike, ydata: ArrayLike) -> Callable[..., Iterator[Any]]:
-    x, y = np.asarray(xdata), np.asarray(ydata, dtype=float).ravel()
-    if len(y) not in x.shape:
-        raise InvalidDataError(f"xdata has shape {x.shape}, expected one entry for each of {len(y)} values of ydata")
-    axis = 0 if x.shape[0] == len(y) else x.shape.index(len(y))
-
-    def residual(*params: float) -> Iterator[Any]:
-        for first in range(0, len(y), _CHUNK):
-            part = slice(first, first + _CHUNK)
-            yield model(x[(slice(None),) * axis + (part,)], *params) - y[part]
-
-    return residual
 
 
 def _as_result(solved: Solved) -> ExecutionResult:

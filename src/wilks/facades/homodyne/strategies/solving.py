@@ -1,10 +1,8 @@
 """Least squares for residuals of the user's own, in the terms of ``scipy.optimize``: handed to `wilks.fit`.
 
-The fit is one ascent from the start that is given (Levenberg-Marquardt with bounds). Residuals are not taken to be
-divided by their standard deviations: the covariance is multiplied by the reduced chi-squared, as `curve_fit` does.
-
-The engine wants a finite box and takes its steps for derivatives from it. A parameter without bounds gets a box so wide
-that such steps would be too long, so its problem brings derivatives along whose steps follow the parameter.
+The fit is one ascent from the start that is given (Levenberg-Marquardt with bounds). Unless `SolverSettings` says so,
+residuals are not taken to be divided by their standard deviations: the covariance is multiplied by the reduced
+chi-squared, as `curve_fit` does.
 """
 
 from __future__ import annotations
@@ -16,20 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
-from wilks.core.least_squares import ResidualProblem
 from wilks.core.loss import Loss
-from wilks.core.parameter import Real
-from wilks.core.space import Space
-from wilks.evaluation.answers import attempt
-from wilks.facades.homodyne.data_prep import validate_bounds, validate_initial_params
 from wilks.facades.homodyne.notices import NoEffectWarning, notice
+from wilks.facades.homodyne.strategies.squares import BoxedSquares
 from wilks.loop.stopping import MaxEvaluations
-from wilks.solvers.jacobian import three_point_jacobian
 from wilks.verbs.fit import fit
 from wilks.verbs.fit_options import FitOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -38,10 +31,8 @@ if TYPE_CHECKING:
 
     Arrays = NDArray[np.float64]
 
-_WIDE = 1000.0
-"""Half of the box of a parameter without bounds, over the larger of 1 and its start."""
-_STEP = 6e-6
-"""Of a parameter, relative: about the cube root of the rounding error, the best for a central difference."""
+_MOST_BOXES = 6
+"""After that many boxes (see `squares`) a parameter is 10^18 times as far off as its start, and will not settle."""
 _USED = ("loss", "f_scale", "x_scale", "max_nfev")
 _WITHOUT_EFFECT = ("ftol", "xtol", "gtol", "verbose", "method", "jac", "diff_step", "tr_solver", "tr_options")
 
@@ -58,11 +49,14 @@ class SolverSettings:
         Typical scale of each parameter, by name, for the damping; empty for the Jacobian's.
     max_evaluations
         Limit, or None.
+    sigma_known
+        Are residuals divided by standard deviations that are known? The covariance is then not scaled.
     """
 
     loss: Loss = field(default_factory=Loss)
     x_scale: Mapping[str, float] = field(default_factory=dict)
     max_evaluations: int | None = None
+    sigma_known: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any], names: Sequence[str]) -> SolverSettings:
@@ -101,7 +95,7 @@ class Solved:
     success
         Has it converged?
     n_evaluations
-        Number of evaluations of the residuals.
+        Number of evaluations of the residuals, without those for derivatives.
     message
         A sentence for people.
     result
@@ -126,6 +120,7 @@ def solve(
     *,
     chunked: bool = False,
     log: EvaluationLog | None = None,
+    callbacks: Sequence[Callable[..., object]] | None = None,
 ) -> Solved:
     """Minimise the sum of squares of ``residual(*params)`` from one start.
 
@@ -142,34 +137,38 @@ def solve(
     chunked
         Do the residuals come in pieces?
     log
-        Where the evaluations are kept.
+        Where the evaluations in the first box are kept.
+    callbacks
+        As for `wilks.fit`: None shows the progress in a terminal.
     """
-    begin = validate_initial_params(start, bounds)
-    lower, upper, is_open = _box(begin, bounds)
-    _, _, _, mask = strip_fixed_parameters(begin, lower, upper)
-    domains: dict[str, Any] = {
-        name: Real(float(lower[k]), float(upper[k]), initial=float(begin[k])) if mask[k] else float(begin[k])
-        for k, name in enumerate(names)
-    }
+    squares = BoxedSquares.of(residual, start, bounds, names, chunked=chunked)
+    mask = squares.is_free
     covariance = np.where(np.logical_and.outer(mask, mask), np.nan, 0.0)
-
     if not mask.any():
-        return Solved(begin, covariance, np.nan, True, 0, "All parameters are fixed.", None)
-    numbers = _Numbers(residual, tuple(names), begin, (lower, upper), mask, chunked)
-    jacobian = numbers.jacobian if is_open else None
-    problem = ResidualProblem(Space(domains), numbers, jacobian=jacobian, loss=settings.loss, chunked=chunked)
-    scales = {name: scale for name, scale in settings.x_scale.items() if domains.get(name) is not None} or None
-    limit = None if settings.max_evaluations is None else MaxEvaluations(settings.max_evaluations)
-    options = FitOptions(method="local", x_scale=scales, sigma_known=False)
-    found = fit(problem, options=options, stop=limit, log=log, seed=0)
-    if not found.best:
-        _, error = attempt(lambda: list(numbers.pieces(begin)))
-        message = f"{found.status.message} At the start: {error or 'residuals are not finite'}"
-        return Solved(begin, covariance, np.inf, False, found.n_evaluations, message, found)
-    params = restore_fixed_parameters([float(found.best[name]) for name in found.names], begin, mask)  # type: ignore[arg-type]  # all are real
+        return Solved(squares.start, covariance, np.nan, True, 0, "All parameters are fixed.", None)
+    scales = {name: each for name, each in settings.x_scale.items() if mask[squares.names.index(name)]} or None
+    options = FitOptions(method="local", x_scale=scales, sigma_known=settings.sigma_known)
+    n_evaluations, left = 0, settings.max_evaluations
+    for number in range(_MOST_BOXES):
+        stop = None if left is None else MaxEvaluations(left)
+        problem = squares.problem(settings.loss, squares.box)
+        found = fit(problem, options=options, stop=stop, log=None if number else log, seed=0, callbacks=callbacks)
+        n_evaluations += found.n_evaluations
+        if not found.best:
+            message = f"{found.status.message} {squares.complaint()}"
+            return Solved(squares.start, covariance, np.inf, False, n_evaluations, message, found)
+        params = squares.vector(found.best)
+        leaves = squares.leaves(found.at_bounds)
+        left = None if left is None else left - found.n_evaluations
+        if not leaves or not found.status.success or (left is not None and left <= 0):
+            break
+        squares = squares.around(params)
+    message = found.status.message
+    if leaves:
+        message = f"No end in sight: {', '.join(leaves)} still moves away from the start, now at {params}. {message}"
     covariance[np.ix_(mask, mask)] = found.covariance
-    cost = -float(found.log_likelihood)
-    return Solved(params, covariance, cost, found.status.success, found.n_evaluations, found.status.message, found)
+    success = found.status.success and not leaves
+    return Solved(params, covariance, -float(found.log_likelihood), success, n_evaluations, message, found)
 
 
 def strip_fixed_parameters(
@@ -229,55 +228,6 @@ def restore_fixed_parameters(free_result: ArrayLike, fixed_values: ArrayLike, fr
         )
     whole[mask] = values
     return whole
-
-
-@dataclass(frozen=True, eq=False)
-class _Numbers:
-    """The residuals as a function of values by name, and their derivatives by steps that follow the parameters."""
-
-    residual: Callable[..., Any]
-    names: tuple[str, ...]
-    start: Arrays
-    box: tuple[Arrays, Arrays]
-    is_free: NDArray[np.bool_]
-    chunked: bool
-
-    def __call__(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - user's answer
-        return self.residual(*[values[name] for name in self.names])
-
-    def jacobian(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one matrix, or a generator of them
-        found = self._matrices(np.array([float(values[name]) for name in self.names]))
-        return found if self.chunked else next(found)
-
-    def _matrices(self, point: Arrays) -> Iterator[Arrays]:
-        typical = np.maximum(np.abs(point), np.abs(self.start))
-        steps = _STEP * np.where(typical > 0, typical, 1.0)
-        lower, upper = self.box
-        above, below = point + steps <= upper, point - steps >= lower  # at a bound both points lie on one side
-        ahead = np.where(above, steps, -2.0 * steps)[self.is_free]
-        behind = np.where(below, -steps, np.where(above, 2.0 * steps, -steps))[self.is_free]
-        moves = np.concatenate([np.eye(len(point))[self.is_free] * each[:, None] for each in (ahead, behind)])
-        everywhere = [self.pieces(where) for where in (point, *(point + moves))]
-        for centre, *moved in zip(*everywhere, strict=True):
-            yield three_point_jacobian(centre, (ahead, behind), moved)
-
-    def pieces(self, point: Arrays) -> Iterator[Arrays]:
-        """Go through the residuals at a point."""
-        answer = self.residual(*point.tolist())
-        for piece in answer if self.chunked else (answer,):
-            yield np.asarray(piece, dtype=float)
-
-
-def _box(start: Arrays, bounds: tuple[ArrayLike, ArrayLike] | None) -> tuple[Arrays, Arrays, bool]:
-    """Bounds, finite ones where there are none, and whether there are such."""
-    reach = _WIDE * np.maximum(np.abs(start), 1.0)
-    checked = validate_bounds(bounds, len(start))
-    if checked is None:
-        return start - reach, start + reach, True
-    lower, upper = checked
-    known = np.isfinite(lower), np.isfinite(upper)
-    is_open = not (known[0] & known[1]).all()
-    return np.where(known[0], lower, start - reach), np.where(known[1], upper, start + reach), is_open
 
 
 def _scales(given: Any, names: Sequence[str]) -> dict[str, float]:  # noqa: ANN401 - checked here
