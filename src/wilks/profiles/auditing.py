@@ -29,9 +29,11 @@ _TRIES = 20
 
 def begin_ahead(plan: ProfileMap, state: MapState) -> None:
     """Begin with the cells that will probably be drawn: those next to a lattice node in the region."""
+    if not state.audit.wanted:
+        return
     likely = np.zeros(state.grid.n_cells, dtype=bool)
     likely[plan.region(state)] = True
-    nodes = [at[np.abs(at[None, :] - np.arange(n)[:, None]).argmin(axis=1)] for at, n in _axes(state)]
+    nodes = [_nearest(at, n) for at, n in _axes(state)]
     near = np.ravel_multi_index(np.meshgrid(*nodes, indexing="ij"), state.grid.shape).ravel()
     for cell in _drawn(state, likely[near])[: state.audit.wanted]:
         _start_search(plan, state, cell, 0)
@@ -39,6 +41,14 @@ def begin_ahead(plan: ProfileMap, state: MapState) -> None:
 
 def _axes(state: MapState) -> list[tuple[NDArray[np.int64], int]]:
     return list(zip(state.grid.lattice(state.spacing), state.grid.shape, strict=True))
+
+
+def _nearest(at: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """The nearest of some ascending positions to each of 0 ... n - 1, the lower one of two that are as near."""
+    position = np.arange(n)
+    above = np.clip(np.searchsorted(at, position), 0, len(at) - 1)
+    below = np.maximum(above - 1, 0)
+    return np.asarray(np.where(np.abs(position - at[below]) <= np.abs(at[above] - position), at[below], at[above]))
 
 
 def _drawn(state: MapState, inside: NDArray[np.bool_]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from wilks.core.parameter import Real
@@ -14,13 +13,21 @@ from wilks.xpcs.quality import GOOD_MISFIT, MAX_CONDITION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wilks.xpcs.residual_statistics import ResidualStatistics
     from wilks.xpcs.result import XpcsFit
 
 _FLOW = (*POWER_LAWS[1], "phi0")
 
 
-def advice(result: XpcsFit) -> tuple[str, ...]:
+def advice(result: XpcsFit, statistics: ResidualStatistics | None = None) -> tuple[str, ...]:
     """Sentences about what to do next; empty for a good fit.
+
+    Parameters
+    ----------
+    result
+        The fit.
+    statistics
+        Of its residuals; None where they are not known.
 
     Examples
     --------
@@ -35,7 +42,14 @@ def advice(result: XpcsFit) -> tuple[str, ...]:
         return (
             "The model is finite nowhere in the boxes of the parameters: take smaller exponents, or the default boxes.",
         )
-    return (*_convergence(result), *_misfit(result), *_open(result), *_bounds(result), *_degeneracy(result))
+    return (
+        *_convergence(result),
+        *_misfit(result),
+        *(() if statistics is None else _noise(result, statistics)),
+        *_open(result),
+        *_bounds(result),
+        *_degeneracy(result),
+    )
 
 
 def _convergence(result: XpcsFit) -> Iterator[str]:
@@ -47,11 +61,14 @@ def _convergence(result: XpcsFit) -> Iterator[str]:
         yield "The fit was stopped before its end: let it run, from this result (start)."
 
 
+def _is_misfit(result: XpcsFit) -> bool:
+    return result.loss == "linear" and abs(result.reduced_chi_squared - 1.0) > GOOD_MISFIT
+
+
 def _misfit(result: XpcsFit) -> Iterator[str]:
-    off = result.reduced_chi_squared - 1.0
-    if result.loss != "linear" or math.isnan(off) or abs(off) <= GOOD_MISFIT:
+    if not _is_misfit(result):
         return
-    if off > 0:
+    if result.reduced_chi_squared > 1:
         yield (
             "Look at the residuals: a pattern that follows age, lag or angle speaks against the model (another mode, "
             "frames without the start of the experiment); residuals without a pattern speak against sigma."
@@ -60,10 +77,30 @@ def _misfit(result: XpcsFit) -> Iterator[str]:
         yield "Leave out sigma: it is then estimated from the data."
 
 
+def _noise(result: XpcsFit, statistics: ResidualStatistics) -> Iterator[str]:
+    factor = statistics.inflation
+    if not (statistics.correlated and factor > 1) or _is_misfit(result):
+        return  # a model that is wrong is not mended by larger errors
+    yield (
+        "Look at the maps of the residuals. If they show no pattern, pairs of frames share noise, as that of speckles "
+        f"that outlive a frame: multiply all standard errors by about {factor:.2g} before they are quoted. A pattern "
+        "that follows age, lag or angle speaks against the model."
+    )
+
+
+def _sees_no_flow(result: XpcsFit) -> bool:
+    """Is no parameter of the flow determined, and another one is?"""
+    flow = {name for name in result.identifiable if name in _FLOW}
+    unknown = {name for name, each in result.identifiable.items() if not each}
+    return bool(flow) and flow <= unknown < result.identifiable.keys()
+
+
 def _open(result: XpcsFit) -> Iterator[str]:
     found = result.identifiable
     names = [name for name, each in found.items() if not each and name not in result.at_bounds]
-    flow = [name for name in found if name in _FLOW]
+    if _sees_no_flow(result):
+        yield "Fit the mode 'static', or measure angles nearer to the flow and longer times: no flow is seen in these."
+        names = [name for name in names if name not in _FLOW]
     if not names:
         return
     if len(names) == len(found):
@@ -71,8 +108,6 @@ def _open(result: XpcsFit) -> Iterator[str]:
             "Check that the right wave vector, angles and frames were read: correlations that the fit can use must "
             "fall with the lag."
         )
-    elif flow and set(flow) <= set(names):
-        yield "Fit the mode 'static', or measure angles nearer to the flow and longer times: no flow is seen in these."
     else:
         yield (
             f"Fix one parameter of each group that only together is determined, at a value that is known (of "
@@ -81,7 +116,10 @@ def _open(result: XpcsFit) -> Iterator[str]:
 
 
 def _bounds(result: XpcsFit) -> Iterator[str]:
+    without = _FLOW if _sees_no_flow(result) else ()
     for name, side in result.at_bounds.items():
+        if name in without:
+            continue
         box = result.space[name] if name in result.space.free else None
         if isinstance(box, Real):
             end = box.lower if side == "lower" else box.upper

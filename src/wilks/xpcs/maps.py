@@ -8,14 +8,16 @@ searched for already. Its grid reaches as far as the region of interest should: 
 
 and where the true region reaches farther, the grid is extended with nodes of the same distance, so that nothing is
 computed twice. Cells are audited by the search of a whole fit (`wilks.xpcs.fit`: a design screened on a subset, then
-all data) with the parameters of the cell held, which knows nothing of the map.
+all data) with the parameters of the cell held, which knows nothing of the map. Limits on evaluations and time hold for
+all of this together.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,7 @@ from wilks.core.parameter import Real
 from wilks.core.random import keyed_generator, resolve_seed
 from wilks.core.result import Result, Step
 from wilks.core.status import Outcome, Status
+from wilks.loop.stopping import MaxEvaluations, MaxTime, RunInfo, as_rules
 from wilks.profiles.audit import TOLERANCE, AuditLedger, summarise
 from wilks.profiles.options import ProfileOptions
 from wilks.verbs.context import Common
@@ -35,7 +38,7 @@ from wilks.xpcs.options import ShearWeights
 from wilks.xpcs.preparation import Question, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -53,6 +56,7 @@ _MARGIN = 1.3
 """How much farther than equation (1) a grid reaches: regions are rarely ellipses."""
 _EXTENSIONS = 4
 _AUDIT_KEY = 60
+_FROM_OUTSIDE = (Outcome.INTERRUPTED, Outcome.EVALUATION_LIMIT, Outcome.TIME_LIMIT)
 
 
 def profile(
@@ -81,8 +85,9 @@ def profile(
     over
         Names of free physical parameters.
     grid
-        Nodes, or their numbers over the whole box, as for `wilks.profile`. By default a single parameter is followed
-        with steps that fit it, and the grid of more reaches as far as the region of interest does.
+        Nodes, as for `wilks.profile`, or their numbers: then, and by default, the grid reaches as far as the region of
+        interest does, and has more nodes where that is farther than the standard errors say. By default a single
+        parameter is followed with steps that fit it.
     roi_threshold
         Depth of the region of interest in log-likelihood.
     audit
@@ -125,6 +130,7 @@ def profile(
     result = made.map(names, grid)
     if audit and result.status.success and set(names) != set(fit.space.free):
         result = made.audited(result, audit)
+    result = replace(result, status=made.told(result))
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
@@ -154,6 +160,17 @@ def _question(fit: XpcsFit, names: tuple[str, ...]) -> Question:
     return Question(fit.mode, fit.space, fit.boxes, fit.scaling, fit.convention, options)
 
 
+def _counts(
+    names: tuple[str, ...], grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None
+) -> dict[str, int] | None:
+    """Number of nodes of each axis; None where the nodes are given, or follow the curve of a single parameter."""
+    if grid is None:
+        return None if len(names) == 1 else dict.fromkeys(names, _NODES[len(names)])
+    entries = dict(grid) if isinstance(grid, Mapping) else dict(zip(names, grid, strict=False))
+    counts = {name: n for name, n in entries.items() if isinstance(n, int) and not isinstance(n, bool) and n > 1}
+    return counts if set(counts) == set(names) and len(grid) == len(names) else None  # else the verb says what is wrong
+
+
 @dataclass(frozen=True)
 class _Making:
     """A map under way: what all its parts need."""
@@ -166,19 +183,23 @@ class _Making:
     log: EvaluationLog | None
     options: ProfileOptions
     depth: float
+    began: float = field(default_factory=time.perf_counter)
 
     def map(
         self, names: tuple[str, ...], grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None
     ) -> ProfileResult:
         """Return the map, its grid extended until the region of interest lies within."""
-        given = grid is not None or len(names) == 1
-        nodes = None if given else {name: self._nodes(name, len(names)) for name in names}
+        counts = _counts(names, grid)
+        nodes = None if counts is None else {name: self._nodes(name, n) for name, n in counts.items()}
         result = self._map(names, nodes or grid, [self.fit.physical])
         for _ in range(_EXTENSIONS):
             wider = None if nodes is None or not result.status.success else self._wider(result)
             if wider is None:
                 break
-            result = _joined(result, self._map(names, wider, [result]))
+            spent = self._over(result.n_evaluations)
+            if spent is not None:
+                return replace(result, status=spent)
+            result = _joined(result, self._map(names, wider, [result], result))
         return result
 
     def _map(
@@ -186,6 +207,7 @@ class _Making:
         names: tuple[str, ...],
         grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None,
         start: Sequence[ProfileResult | Mapping[str, float]],
+        after: ProfileResult | None = None,
     ) -> ProfileResult:
         return map_of(
             self.problem,
@@ -197,15 +219,40 @@ class _Making:
             options=self.options,
             log=self.log,
             seed=self.common.seed,
-            stop=self.common.stop,
+            stop=self._left(after),
             callbacks=self.common.callbacks,
         )
+
+    def _left(self, after: ProfileResult | None, n_more: int = 0) -> tuple[StoppingRule, ...]:
+        """The rules of the call, their limits less what is spent."""
+        n, seconds = (0, 0.0) if after is None else (after.n_evaluations, time.perf_counter() - self.began)
+        found: list[StoppingRule] = []
+        for rule in as_rules(self.common.stop):
+            if isinstance(rule, MaxEvaluations):
+                found.append(MaxEvaluations(max(rule.n - n - n_more, 1)))
+            elif isinstance(rule, MaxTime):
+                found.append(MaxTime(max(rule.seconds - seconds, 1e-3)))
+            else:
+                found.append(rule)
+        return tuple(found)
+
+    def told(self, result: ProfileResult) -> Status:
+        """The status of a result, with the numbers of all its parts where a limit has ended it."""
+        if result.status.outcome not in (Outcome.EVALUATION_LIMIT, Outcome.TIME_LIMIT):
+            return result.status
+        return self._over(result.n_evaluations) or result.status
+
+    def _over(self, n_evaluations: int) -> Status | None:
+        """The status to end with if a limit is reached."""
+        info = RunInfo("profile", n_evaluations, 0, -math.inf, time.perf_counter() - self.began)
+        limits = (rule for rule in as_rules(self.common.stop) if isinstance(rule, (MaxEvaluations, MaxTime)))
+        return next(filter(None, (rule.check(info) for rule in limits)), None)
 
     def _free(self, values: Mapping[str, float]) -> dict[str, float]:
         return {name: values[name] for name in self.fit.space.free}
 
-    def _nodes(self, name: str, n_axes: int) -> NDArray[np.float64]:
-        """Nodes of one axis about the optimum; over the whole box where the error says nothing."""
+    def _nodes(self, name: str, n: int) -> NDArray[np.float64]:
+        """So many nodes of one axis about the optimum; over the whole box where the error says nothing."""
         box, value, error = self.fit.space[name], self.fit.physical[name], self.fit.standard_errors.get(name, math.nan)
         assert isinstance(box, Real)  # noqa: S101 - physical parameters are
         lower, upper = box.lower, box.upper
@@ -217,7 +264,7 @@ class _Making:
             else:
                 lower, upper = max(lower, value - reach), min(upper, value + reach)
         spaced = np.geomspace if box.scale == "log" else np.linspace
-        return np.asarray(spaced(lower, upper, _NODES[n_axes]))
+        return np.asarray(spaced(lower, upper, n))
 
     def _wider(self, result: ProfileResult) -> dict[str, NDArray[np.float64]] | None:
         """Nodes beyond the ends that the region of interest touches; None if it lies within."""
@@ -246,16 +293,22 @@ class _Making:
         cells = rng.permutation(cells)[:n_cells]
         values = result.log_likelihood_map.ravel()
         ledger, better = AuditLedger(len(cells)), []
-        interrupted: Status | None = None
+        # A local fit trusts its start, which an audit must not.
+        method = "multi_start" if self.question.options.method == "local" else self.question.options.method
+        blind = replace(self.question, options=replace(self.question.options, method=method))
+        ended_early: Status | None = None
         for cell in cells.tolist():
+            ended_early = self._over(result.n_evaluations + ledger.n_evaluations)
+            if ended_early is not None:
+                break
             where = np.unravel_index(cell, result.in_roi.shape)
             held = {name: float(result.axes[name][i]) for name, i in zip(result.over, where, strict=True)}
-            question = replace(self.question, space=self.fit.space.fix(**held))
-            common = replace(self.common, callbacks=())
+            question = replace(blind, space=self.fit.space.fix(**held))
+            common = replace(self.common, callbacks=(), stop=self._left(result, ledger.n_evaluations))
             ended = Course(question, self.prepared, common, [], time.perf_counter()).run(None)
             ledger.n_evaluations += ended.context.n_evaluations
-            if ended.status.outcome is Outcome.INTERRUPTED:
-                interrupted = ended.status
+            if ended.status.outcome in _FROM_OUTSIDE:
+                ended_early = ended.status
                 break
             found = -math.inf if ended.values is None else ended.problem.log_likelihood(ended.values)
             ledger.cells.append(cell)
@@ -264,13 +317,14 @@ class _Making:
             if ended.values is not None and found > values[cell] + TOLERANCE:
                 better.append(ended.values)
         if better:
-            result = _joined(result, self._map(result.over, dict(result.axes), [result, *better]))
+            spent = replace(result, n_evaluations=result.n_evaluations + ledger.n_evaluations)
+            result = _joined(result, self._map(result.over, dict(result.axes), [result, *better], spent))
         best = np.maximum(values, result.log_likelihood_map.ravel())
         step = Step("audit", f"{len(ledger.cells)} cells, each by the search of a whole fit", ledger.n_evaluations)
         return replace(
             result,
             audit=summarise(ledger, best, result.in_roi.shape),
-            status=interrupted or result.status,
+            status=ended_early or result.status,
             n_evaluations=result.n_evaluations + ledger.n_evaluations,
             provenance=replace(result.provenance, executed=(*result.provenance.executed, step)),
         )

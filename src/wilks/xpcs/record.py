@@ -14,6 +14,7 @@ import numpy as np
 
 from wilks.core.parameter import Real
 from wilks.xpcs.parameters import DEFAULTS
+from wilks.xpcs.residual_statistics import residual_statistics
 
 if TYPE_CHECKING:
     from wilks.xpcs.result import XpcsFit
@@ -73,6 +74,7 @@ def record(result: XpcsFit) -> dict[str, Any]:
             "n_basins": result.quality.n_basins,
             "degenerate": result.quality.degenerate,
         },
+        "residuals": _residuals(result),
         "covariance": {"names": list(result.names), "matrix": result.covariance.tolist()},
         "basins": _basins(result),
         "diagnostics": _diagnostics(result),
@@ -100,6 +102,19 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any tree of values
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _residuals(result: XpcsFit) -> dict[str, Any] | None:
+    """What the residuals say of the noise; None without the data or a model."""
+    if result.data is None or not result.has_best:
+        return None
+    found = residual_statistics(result)
+    return {
+        "white": found.is_white,
+        "correlated": found.correlated,
+        "error_factor": found.inflation if found.correlated else 1.0,
+        "reasons": list(found.reasons),
+    }
 
 
 def _verdict(result: XpcsFit) -> dict[str, Any]:

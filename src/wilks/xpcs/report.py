@@ -93,7 +93,7 @@ def _content(
     results += [(name, entry) for name, entry in extra if isinstance(entry, Result)]
     sections.append(("provenance", "Where the numbers come from", run.provenance(results)))
     links = "".join(f'<li><a href="#{key}">{elements.escape(name)}</a></li>' for key, name, _ in sections)
-    verdict = report_parts.verdict(result, statistics, advice(result))
+    verdict = report_parts.verdict(result, statistics, advice(result, statistics))
     return (
         f"<header><h1>{elements.escape(title)}</h1>{verdict}{report_parts.parameters(result)}</header>\n"
         f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n<main>\n'

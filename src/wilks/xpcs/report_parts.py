@@ -28,6 +28,7 @@ _REFERENCE = re.compile(r" \(see `\w+`\)")
 """To an attribute of the result, in a sentence that also stands in a terminal."""
 _QUALITY = {
     "good": "Values and errors can be quoted as they are.",
+    "noisy": "Values can be quoted; read the reasons below before you quote errors.",
     "marginal": "Read the reasons below before you quote a number.",
     "poor": "Do not quote these numbers.",
 }
@@ -36,7 +37,7 @@ _QUALITY = {
 def verdict(result: XpcsFit, statistics: ResidualStatistics | None, advice: tuple[str, ...]) -> str:
     """How the fit ended, whether it can be trusted, why not, and what to do; marks do not depend on colour."""
     flag, noisy = result.quality.flag, statistics is not None and not statistics.is_white
-    usable = _QUALITY["marginal" if noisy and flag == "good" else flag]
+    usable = _QUALITY["noisy" if noisy and flag == "good" else flag]
     lines = [
         (result.status.success, result.status.message),
         (flag == "good" and not noisy, f"Quality: {flag}. {usable}"),
@@ -146,7 +147,7 @@ def data(result: XpcsFit) -> str:
     known = result.sigma[~np.isnan(result.sigma)]
     rows.append(("sigma of a pair", f"{_ends(known)} ({result.noise})" if len(known) else "unknown"))
     rows.append(("pairs of times", f"{result.n_used:,} used, {result.n_masked:,} not used"))
-    rows.append(("held in memory", f"{result.strategy.name}: {result.strategy.reason}"))
+    rows.append(("how the data were held", f"{result.strategy.name}: {result.strategy.reason}"))
     notes = [] if source is not None else ["The data were given as arrays: no file is known."]
     notes += result.notes
     return elements.table(Table("", ("data", "value"), tuple(rows))) + (elements.bullets(notes) if notes else "")
@@ -191,9 +192,7 @@ def quality(result: XpcsFit) -> str:
         "optimum in standard errors, far below 1 at the end of a fit."
     )
     numbers = [] if math.isnan(found.condition_number) else [f"Condition number: {found.condition_number:.3g}."]
-    n_hits = sum(basin.n_hits for basin in result.basins)
-    ascents = "1 ascent" if n_hits == 1 else f"{n_hits} ascents"
-    numbers.append(f"Optima that the search found: {found.n_basins}, from {ascents} on a coarse subset.")
+    numbers.append(f"Distinct optima that the search found on a coarse subset: {found.n_basins}.")
     parts = [elements.table(Table("", columns, tuple(rows), note)), elements.bullets(numbers)]
     if len(result.basins) > 1:
         table = elements.table(basins_table(result))  # type: ignore[arg-type]  # told by what it has, as `is_fit` does

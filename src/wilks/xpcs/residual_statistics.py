@@ -17,6 +17,14 @@ in place of :math:`\sum_p g_p^2`, so standard errors are too small by the factor
 The sum runs over shifts of both times up to W frames. Each :math:`\rho_{ab}` adds noise, so W is the smallest number
 that is at least 2.5 times the integrated autocorrelation :math:`1 + 2 \sum_{s \le W} \rho_s` along the age and along
 the lag, the window of Sokal (1997, in Functional Integration, eq. 3.21, where the integrated time is half of this).
+
+That window closes too early on noise that is white for the most part. Few photons make such noise: they are white,
+and the speckles behind them are not, so all pairs of one frame with the frames of one speckle's life share a little.
+Each :math:`\rho_s` may be lost in its error while their sum makes the standard errors wrong. So sums of the first 1, 2,
+5, 10, 20, 40 autocorrelations along the age and along the lag are tested too. The one that exceeds zero by most
+standard errors, S terms long, tells how far the correlations reach: those that fall as :math:`e^{-s / \tau}` make it
+longest at :math:`S = 1.26 \tau`. F then counts the shifts of this direction up to 2 S, which have nine tenths of them.
+
 Besides slowly changing weights, (1) takes the correlation to be the same at all ages, lags and angles, and angles to
 be independent of each other. A wrong model is no noise: there (2) says how strong the pattern is, and neither the
 errors nor the values can be mended by a factor.
@@ -37,7 +45,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.core.table import Table
+from wilks.core.table import Table, with_error
 from wilks.xpcs.noise import ESTIMATED
 from wilks.xpcs.residual_sums import EXPECTED_BEYOND, TAILS, joined
 from wilks.xpcs.views import view
@@ -53,6 +61,8 @@ if TYPE_CHECKING:
 _SURE, _SURE_OF_ONE = 4.0, 5.0
 """Standard errors that make a finding, and that make one in one of many angles."""
 _TESTED_SHIFTS = 10
+_SUMMED_SHIFTS = (1, 2, 5, 10, 20, 40)
+"""Numbers of autocorrelations whose sums are tested."""
 _NOTABLE_FACTOR, _NOTABLE_CORRELATION = 0.03, 0.05
 """Change of standard errors, and correlation, from which on a correlation matters."""
 _NOTABLE_SPREAD, _NOTABLE_LAG, _NOTABLE_MEAN, _NOTABLE_TAIL = 0.05, 0.1, 0.02, 1.5
@@ -85,6 +95,8 @@ class ResidualStatistics:
         too far to be summed up.
     window
         Largest shift in it, in frames.
+    correlated
+        Are residuals of neighbouring pairs correlated, so that standard errors are off by the factor `inflation`?
     reasons
         Sentences that say why the residuals are not white; empty where they are.
     """
@@ -95,6 +107,7 @@ class ResidualStatistics:
     overall: ResidualSums
     inflation: float
     window: int
+    correlated: bool
     reasons: tuple[str, ...]
 
     @property
@@ -154,12 +167,12 @@ def residual_statistics(result: XpcsFit) -> ResidualStatistics:
     reasons = (
         *correlated,
         *_spread_reasons(overall, len(parts), factor, is_estimated=is_estimated),
-        *(tuple(_tail_reasons(overall, advise_robust=robust)) or tuple(_skew_reasons(overall))),
+        *(tuple(_tail_reasons(parts, overall, advise_robust=robust)) or tuple(_skew_reasons(overall))),
         *_lag_reasons(overall, result.dt, factor),
         *_correlated_angles(phi, parts),
         *_broad_angles(phi, parts, is_estimated=is_estimated),
     )
-    return ResidualStatistics(angles, phi, parts, overall, factor, window, reasons)
+    return ResidualStatistics(angles, phi, parts, overall, factor, window, bool(correlated), reasons)
 
 
 def inflation(sums: ResidualSums) -> tuple[float, int]:
@@ -175,9 +188,16 @@ def inflation(sums: ResidualSums) -> tuple[float, int]:
     products, n = sums.products[part], sums.n_products[part]
     rho = np.divide(products, n, out=np.zeros(products.shape), where=n > 0)
     # Shifts (a, b) and (-a, -b) are the same products: the row a = 0 holds both, the others stand for two.
-    total = rho[0].sum() + 2 * rho[1:].sum()
+    total, largest = rho[0].sum() + 2 * rho[1:].sum(), w
+    for direction, _ in _DIRECTIONS:
+        length, _, z = _longest(sums, direction)
+        if z > _SURE and 2 * length > w:
+            reach = min(2 * length, k)
+            # Along the lag either time moves: two shifts for one along the age.
+            total += (4 if direction == "lag" else 2) * np.nansum(sums.along(direction)[0][w:reach])
+            largest = max(largest, reach)
     mean_square = sums.chi_squared / sums.n
-    return (math.sqrt(mean_square * total) if total > 0 else math.nan), w
+    return (math.sqrt(mean_square * total) if total > 0 else math.nan), largest
 
 
 def _row(name: str, sums: ResidualSums) -> tuple[str, ...]:
@@ -202,14 +222,34 @@ def _strongest(sums: ResidualSums, direction: Direction) -> tuple[float, float, 
     return float(correlation[at]), float(error[at]), at + 1
 
 
+def _longest(sums: ResidualSums, direction: Direction) -> tuple[int, tuple[float, float], float]:
+    """The sum of the first autocorrelations that exceeds zero by most standard errors.
+
+    How many autocorrelations it has, their mean with its standard error, and these standard errors.
+    """
+    correlation, error = sums.along(direction)
+    found = (0, (0.0, math.inf), 0.0)
+    for length in _SUMMED_SHIFTS:
+        if length <= sums.max_shift:
+            mean = float(np.nan_to_num(correlation[:length]).mean())
+            spread = float(np.linalg.norm(error[:length])) / length
+            if mean / spread > found[2]:
+                found = (length, (mean, spread), mean / spread)
+    return found
+
+
 def _correlation_reasons(sums: ResidualSums, factor: float, window: int) -> Iterator[str]:
     found = []
     matters = not abs(factor - sums.standard_deviation) < _NOTABLE_FACTOR
     for direction, words in _DIRECTIONS:
         value, error, shift = _strongest(sums, direction)
+        where = words if shift == 1 else f"{direction}s that are {shift} frames apart"
+        average = ""
+        length, mean, z = _longest(sums, direction)
+        if length > 1 and z > max(_SURE, abs(value) / error):
+            (value, error), where, average = mean, f"{direction}s that are 1 to {length} frames apart", " on average"
         if abs(value) > _SURE * error and (matters or abs(value) > _NOTABLE_CORRELATION):
-            where = words if shift == 1 else f"{direction}s that are {shift} frames apart"
-            found.append(f"{where} are correlated ({value:.2g} ± {error:.1g})")
+            found.append(f"{where} ({with_error(value, error)}{average})")
     if not found:
         return
     small = "small" if not factor < 1 else "large"
@@ -217,8 +257,8 @@ def _correlation_reasons(sums: ResidualSums, factor: float, window: int) -> Iter
     if math.isnan(factor):
         rough = ", by a factor that cannot be told from correlations that reach so far"
     yield (
-        f"Residuals of {' and '.join(found)}: the noise is not independent from pair to pair, or the model misses "
-        f"something, and the standard errors are too {small}{rough}."
+        f"Residuals are correlated between {' and between '.join(found)}: the noise is not independent from pair to "
+        f"pair, or the model misses something, and the standard errors are too {small}{rough}."
     )
 
 
@@ -250,13 +290,12 @@ def _spread_error(sums: ResidualSums, n_angles: int, *, is_estimated: bool) -> f
     return math.sqrt(variance)
 
 
-def _tail_reasons(sums: ResidualSums, *, advise_robust: bool) -> Iterator[str]:
-    """More residuals beyond 3 or 5 sigma than normal noise as broad as their bulk has."""
+def _tail_reasons(parts: Sequence[ResidualSums], sums: ResidualSums, *, advise_robust: bool) -> Iterator[str]:
+    """More residuals beyond 3 or 5 sigma than normal noise has that is as broad as their bulk at every angle."""
     from scipy.special import erfc, gammainc  # noqa: PLC0415 - scipy loads on use
 
-    spread = sums.bulk_deviation
     for limit, count in reversed(list(zip(TAILS, sums.tails.tolist(), strict=True))):
-        expected = sums.n * float(erfc(limit / spread / math.sqrt(2)))
+        expected = sum(part.n * float(erfc(limit / part.bulk_deviation / math.sqrt(2))) for part in parts)
         # The number of rare events is Poisson distributed; gammainc is the probability of as many or more.
         if count > _NOTABLE_TAIL * expected and float(gammainc(count, expected)) < _RARE:
             advice = "; a robust loss such as FitOptions(loss='soft_l1') weighs them less" if advise_robust else ""
@@ -268,23 +307,26 @@ def _tail_reasons(sums: ResidualSums, *, advise_robust: bool) -> Iterator[str]:
 
 
 def _lag_reasons(sums: ResidualSums, dt: float, factor: float) -> Iterator[str]:
-    """Chi-squared in classes of lags, over that of all."""
+    """Chi-squared in classes of lags, and at all lags up to each, over that of all."""
     n_lags = len(sums.squares)
     starts = np.unique(np.geomspace(1, n_lags + 1, _LAG_CLASSES + 1).astype(int))[:-1] - 1
     n = np.add.reduceat(sums.n_squares, starts)
     squares = np.add.reduceat(sums.squares, starts)
+    ends = np.append(starts[1:], n_lags)
+    # Also all lags up to a class: classes of short lags hold few pairs.
+    first, last = np.append(starts, np.zeros_like(starts)) + 1, np.append(ends, ends)
+    n, squares = np.append(n, n.cumsum()), np.append(squares, squares.cumsum())
     known = n > 0
-    ratio = squares[known] / n[known] * (sums.n / sums.chi_squared)
+    first, last, n = first[known], last[known], n[known]
+    ratio = squares[known] / n * (sums.n / sums.chi_squared)
     # Squares of heavy tails, and of correlated residuals, vary more.
     heavy = 1 + max(np.nan_to_num(sums.excess_kurtosis), 0.0) / 2
-    worth = n[known] / (heavy * max(np.nan_to_num(factor), 1.0) ** 2)
+    worth = n / (heavy * max(np.nan_to_num(factor), 1.0) ** 2)
     z = (np.cbrt(ratio) - (1 - 2 / (9 * worth))) / np.sqrt(2 / (9 * worth))
     far = np.where(np.abs(ratio - 1) > _NOTABLE_LAG, np.abs(z), 0.0)
     at = int(np.argmax(far))
     if far[at] > _SURE:
-        ends = np.append(starts[1:], n_lags)
-        first, last = starts[known][at] + 1, ends[known][at]
-        lags = f"{first * dt:.3g} s" if first == last else f"{first * dt:.3g} to {last * dt:.3g} s"
+        lags = f"{first[at] * dt:.3g}" + (f" to {last[at] * dt:.3g}" if last[at] > first[at] else "") + " s"
         yield (
             f"Chi-squared per pair at lags of {lags} is {ratio[at]:.3g} times that of all: the model misses something "
             "there, or the noise depends on the lag."

@@ -14,16 +14,24 @@ from wilks.core.table import Table, duration, with_error
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wilks.xpcs.residual_statistics import ResidualStatistics
     from wilks.xpcs.result import XpcsFit
 
 _WIDTH = 80
 _MANY_ANGLES = 12
 
 
-def summary(result: XpcsFit) -> list[Table]:
+def summary(result: XpcsFit, statistics: ResidualStatistics | None = None) -> list[Table]:
     """Return physical parameters, contrast and offset, and how good the fit is, as three tables.
 
     Contrast and offset are listed angle by angle, and as a range where there are more than 12 angles.
+
+    Parameters
+    ----------
+    result
+        A fit.
+    statistics
+        Of its residuals (`wilks.xpcs.residual_statistics`): what is wrong with them is told then.
 
     Examples
     --------
@@ -40,7 +48,7 @@ def summary(result: XpcsFit) -> list[Table]:
     alpha      ... ± 0.0...
     D_offset           0  fixed
     """
-    return [_parameters(result), scaling_table(result), _fit(result)]
+    return [_parameters(result), scaling_table(result), _fit(result, statistics)]
 
 
 def _parameters(result: XpcsFit) -> Table:
@@ -84,7 +92,7 @@ def _number(value: float, error: float) -> str:
     return "unknown" if math.isnan(value) else with_error(float(value), float(error))
 
 
-def _fit(result: XpcsFit) -> Table:
+def _fit(result: XpcsFit, statistics: ResidualStatistics | None) -> Table:
     quality = result.quality
     rows = [
         ("quality", quality.flag),
@@ -99,7 +107,11 @@ def _fit(result: XpcsFit) -> Table:
     ]
     if result.loss != "linear":
         rows.insert(1, ("loss", result.loss))
-    texts = (result.status.message, *quality.reasons, *result.notes)
+    reasons: tuple[str, ...] = ()
+    if statistics is not None:
+        reasons = statistics.reasons
+        rows.insert(-2, ("residuals", "white" if statistics.is_white else "not white"))
+    texts = (result.status.message, *quality.reasons, *reasons, *result.notes)
     return Table("Fit", ("", "value"), tuple(rows), _wrapped(list(dict.fromkeys(texts))))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wilks import Categorical, Integer, Real, Space
+from wilks.profiles.auditing import _nearest
 from wilks.profiles.grid import make_grid
 from wilks.profiles.prediction import predict
 from wilks.profiles.records import Records, Solution
@@ -130,3 +131,13 @@ def test_a_direction_that_no_neighbour_spans_keeps_the_tangent():
     tangent = np.array([[0.0, 0.7]])
     guess = predict(grid, records, 72, 1, tangent)
     assert guess.argument[0] == pytest.approx(0.5 + 0.3 * 0.1 + 0.7 * 0.1, abs=0.02)
+
+
+def test_nearest_positions_of_a_lattice():
+    """Without a table of all distances, which a long axis has no memory for."""
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 7, 40):
+        at = np.sort(rng.choice(n, (n + 1) // 2, replace=False))
+        distances = np.abs(at - np.arange(n)[:, None])
+        np.testing.assert_array_equal(_nearest(at, n), at[distances.argmin(axis=1)])
+    assert len(_nearest(np.arange(0, 10**6, 2), 10**6)) == 10**6

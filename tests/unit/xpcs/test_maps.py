@@ -12,32 +12,41 @@ from wilks.xpcs import maps
 
 TRUTH = {"D0": 2e4, "alpha": -0.5, "D_offset": 100.0}
 FLOW = {"gamma_dot_0": 2e-3, "beta": -0.2, "gamma_dot_offset": 1e-4, "phi0": -5.0}
+HELD = {"alpha": -0.5, "D_offset": 100.0, "beta": -0.2, "gamma_dot_offset": 1e-4}
 QUIET = {"seed": 1, "callbacks": ()}
+LOCAL = xpcs.FitOptions(method="local")
 
 
-def data_of(mode="static", n_t=40, sigma=0.02):
+def data_of(mode="static", n_t=24, sigma=0.01):
     values, gap = (TRUTH, None) if mode == "static" else (TRUTH | FLOW, 2e6)
-    geometry = xpcs.Geometry(0.1 * np.arange(n_t), 0.1, 0.0054, gap, np.linspace(-60, 80, 5))
+    geometry = xpcs.Geometry(0.1 * np.arange(n_t), 0.1, 0.0054, gap, [-60.0, 10.0, 80.0])
     return xpcs.simulate(values, geometry, mode=mode, sigma=sigma, seed=2)
 
 
 @pytest.fixture(scope="module")
 def static():
-    return xpcs.fit(data_of(), "static", **QUIET)
+    return xpcs.fit(data_of(), "static", start=TRUTH, options=xpcs.FitOptions(n_starts=100, n_refined=3), **QUIET)
 
 
 @pytest.fixture(scope="module")
 def flowing():
-    return xpcs.fit(data_of("laminar_flow", 40), **QUIET)
+    return xpcs.fit(data_of("laminar_flow", 24, 0.005), start=TRUTH | FLOW, options=LOCAL, **QUIET)
 
 
+@pytest.fixture
+def few_nodes(monkeypatch):
+    """Enough to see a region, and quick."""
+    monkeypatch.setattr(maps, "_NODES", {2: 9, 3: 5})
+
+
+@pytest.mark.usefixtures("few_nodes")
 def test_every_cell_is_a_fit_with_the_parameters_of_the_cell_held(flowing):
     found = xpcs.profile(flowing, ("D0", "gamma_dot_0"), audit=0, **QUIET)
     cells = np.argwhere(found.in_roi)
-    assert len(cells) > 50
+    assert len(cells) > 15
     for i, j in np.random.default_rng(1).permutation(cells)[:3]:
         held = {"D0": found.axes["D0"][i], "gamma_dot_0": found.axes["gamma_dot_0"][j]}
-        alone = xpcs.fit(flowing.data, parameters=held, **QUIET)
+        alone = xpcs.fit(flowing.data, parameters=held, start=TRUTH | FLOW | held, options=LOCAL, **QUIET)
         assert found.log_likelihood_map[i, j] == pytest.approx(alone.log_likelihood, abs=2e-3)
         for name, values in found.argmax.items():
             assert values[i, j] == pytest.approx(alone.values[name], abs=0.1 * flowing.standard_errors[name]), name
@@ -45,13 +54,13 @@ def test_every_cell_is_a_fit_with_the_parameters_of_the_cell_held(flowing):
 
 def test_a_map_agrees_with_that_of_the_general_verb(static):
     axes = {name: np.linspace(*_range(static, name), 9) for name in ("alpha", "D_offset")}
-    ours = xpcs.profile(static, tuple(axes), grid=axes, **QUIET)
+    ours = xpcs.profile(static, tuple(axes), grid=axes, audit=0, **QUIET)
     problem = xpcs.problem(static.data, "static")
     general = wilks.profile(problem, over=tuple(axes), grid=axes, start=static, audit=0, **QUIET)
     assert (ours.in_roi == general.in_roi).all()
     difference = (ours.log_likelihood_map - general.log_likelihood_map)[ours.in_roi]
     assert np.abs(difference).max() < 3e-3
-    assert ours.n_evaluations - ours.audit.n_evaluations < 0.8 * general.n_evaluations
+    assert ours.n_evaluations < 0.8 * general.n_evaluations
 
 
 def _range(fit, name):
@@ -59,26 +68,27 @@ def _range(fit, name):
 
 
 def test_intervals_follow_the_standard_errors_where_the_model_is_nearly_linear():
-    fit = xpcs.fit(data_of(sigma=1e-3), "static", **QUIET)
-    found = xpcs.profile(fit, "alpha", **QUIET)
+    fit = xpcs.fit(data_of(sigma=1e-3), "static", start=TRUTH, parameters={"D_offset": 100.0}, options=LOCAL, **QUIET)
+    found = xpcs.profile(fit, "alpha", audit=0, **QUIET)
     lower, upper, *_ = found.intervals("alpha", 0.6827)[0]
     error = fit.standard_errors["alpha"]
     assert upper - fit.values["alpha"] == pytest.approx(error, rel=0.05)
     assert fit.values["alpha"] - lower == pytest.approx(error, rel=0.05)
 
 
-def test_the_region_of_interest_lies_within_the_grid(flowing):
-    found = xpcs.profile(flowing, ("gamma_dot_0", "gamma_dot_offset"), audit=0, **QUIET)
+def test_the_region_of_interest_lies_within_the_grid(static, monkeypatch):
+    monkeypatch.setattr(maps, "_NODES", {2: 13})
+    found = xpcs.profile(static, ("alpha", "D_offset"), audit=0, **QUIET)
     for axis, name in enumerate(found.over):
         inside = found.in_roi.any(axis=1 - axis)
-        box = flowing.space[name]
+        box = static.space[name]
         assert not inside[0] or found.axes[name][0] < box.lower + np.ptp(found.axes[name][:2])
         assert not inside[-1] or found.axes[name][-1] > box.upper - np.ptp(found.axes[name][-2:])
         assert inside.sum() >= 8
 
 
 def test_a_grid_that_is_too_narrow_grows_and_repeats_nothing(static, monkeypatch):
-    monkeypatch.setattr(maps, "_NODES", {2: 13})
+    monkeypatch.setattr(maps, "_NODES", {2: 9})
     narrow = xpcs.profile(static, ("D0", "alpha"), audit=0, **QUIET)
     monkeypatch.setattr(maps, "_MARGIN", 0.5)
     grown = xpcs.profile(static, ("D0", "alpha"), audit=0, **QUIET)
@@ -90,14 +100,31 @@ def test_a_grid_that_is_too_narrow_grows_and_repeats_nothing(static, monkeypatch
     assert sum("taken over" in step.detail for step in grown.provenance.executed) >= 1
 
 
+@pytest.mark.usefixtures("few_nodes")
+def test_numbers_of_nodes_reach_as_far_as_the_region(static):
+    counted = xpcs.profile(static, ("D0", "alpha"), grid=(9, 11), audit=0, **QUIET)
+    assert counted.in_roi.sum() >= 5
+    assert (len(counted.axes["D0"]), len(counted.axes["alpha"])) == (9, 11)
+    assert counted.axes["alpha"][-1] < 1.0  # of a box that ends at 2
+    by_name = xpcs.profile(static, "alpha", grid={"alpha": 21}, audit=0, **QUIET)
+    assert len(by_name.axes["alpha"]) >= 21
+    with pytest.raises(wilks.InvalidConfigurationError, match="grid"):
+        xpcs.profile(static, ("D0", "alpha"), grid=(9,), audit=0, **QUIET)
+
+
 def test_a_parameter_without_an_error_has_the_whole_box_as_axis(static):
     unknown = dataclasses.replace(static, standard_errors=static.standard_errors | {"alpha": np.inf})
     found = xpcs.profile(unknown, ("D0", "alpha"), audit=0, **QUIET)
     assert found.axes["alpha"][[0, -1]] == pytest.approx([-2.0, 2.0])
 
 
-def test_the_audit_is_a_whole_fit_of_each_cell(static):
-    found = xpcs.profile(static, ("D0", "alpha"), audit=6, **QUIET)
+@pytest.mark.usefixtures("few_nodes")
+@pytest.mark.parametrize("method", ["multi_start", "local"])
+def test_the_audit_is_a_whole_fit_of_each_cell(static, method):
+    """Also of a fit that trusted its start, which the audit must not."""
+    options = dataclasses.replace(static.options, method=method)
+    found = xpcs.profile(dataclasses.replace(static, options=options), ("D0", "alpha"), audit=6, **QUIET)
+    assert found.audit.n_evaluations > 600  # 100 points are screened in each cell
     assert found.audit.n_cells == 6
     assert found.audit.n_improved == 0
     assert found.audit.power == 1.0
@@ -106,6 +133,7 @@ def test_the_audit_is_a_whole_fit_of_each_cell(static):
     assert found.in_roi[tuple(found.audit.cells.T)].all()
 
 
+@pytest.mark.usefixtures("few_nodes")
 def test_the_audit_mends_a_map_that_is_wrong(static, monkeypatch):
     """A planted fault: the map is lowered where alpha is large, as if another branch had been missed."""
     honest, calls = maps.map_of, []
@@ -127,8 +155,8 @@ def test_the_audit_mends_a_map_that_is_wrong(static, monkeypatch):
 
 
 def test_weights_by_shear_become_those_of_the_fit(flowing):
-    options = xpcs.FitOptions(weights=xpcs.ShearWeights(minimum=0.5))
-    fit = xpcs.fit(flowing.data, options=options, **QUIET)
+    options = xpcs.FitOptions(weights=xpcs.ShearWeights(minimum=0.5), method="local")
+    fit = xpcs.fit(flowing.data, options=options, start=TRUTH | FLOW, parameters=HELD, **QUIET)
     found = xpcs.profile(fit, "phi0", audit=0, **QUIET)
     assert found.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-3)
     assert found.log_likelihood != pytest.approx(flowing.log_likelihood, abs=1.0)
@@ -136,10 +164,14 @@ def test_weights_by_shear_become_those_of_the_fit(flowing):
 
 def test_fixed_parameters_stay_fixed_and_boxes_are_kept(flowing):
     fit = xpcs.fit(
-        flowing.data, parameters={"beta": -0.2, "gamma_dot_offset": 1e-4, "contrast": wilks.Real(0.0, 0.2)}, **QUIET
+        flowing.data,
+        start=TRUTH | FLOW,
+        parameters=HELD | {"contrast": wilks.Real(0.0, 0.2)},
+        options=LOCAL,
+        **QUIET,
     )
     found = xpcs.profile(fit, "phi0", audit=0, **QUIET)
-    assert set(found.argmax) == {"D0", "alpha", "D_offset", "gamma_dot_0"}
+    assert set(found.argmax) == {"D0", "gamma_dot_0"}
     assert found.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-3)
 
 
@@ -149,6 +181,25 @@ def test_a_rule_that_stops_the_map(static):
     assert found.audit is None or not found.audit.n_cells
 
 
+def test_limits_hold_for_all_parts_of_a_map(static, monkeypatch):
+    """The grid grows some times, and cells are audited: each of them might take the limit for its own."""
+    monkeypatch.setattr(maps, "_NODES", {2: 5})
+    monkeypatch.setattr(maps, "_MARGIN", 0.7)
+    whole = xpcs.profile(static, ("D0", "alpha"), audit=4, **QUIET)
+    assert sum(step.name == "handed over" for step in whole.provenance.executed) >= 1
+    mapping = whole.n_evaluations - whole.audit.n_evaluations
+    for n in (mapping // 2, mapping + whole.audit.n_evaluations // 2, mapping):
+        found = xpcs.profile(static, ("D0", "alpha"), audit=4, stop=wilks.MaxEvaluations(n), **QUIET)
+        assert found.status.outcome is Outcome.EVALUATION_LIMIT
+        assert f"{n} were allowed" in found.status.message
+        assert found.n_evaluations <= n
+        n_cells = 0 if found.audit is None else found.audit.n_cells
+        assert (0 < n_cells < 4) == (n > mapping)
+    hurried = xpcs.profile(static, ("D0", "alpha"), stop=wilks.MaxTime(1e-3), **QUIET)
+    assert "0.001 s were allowed" in hurried.status.message
+
+
+@pytest.mark.usefixtures("few_nodes")
 def test_an_interruption_during_the_audit_is_told(static, monkeypatch):
     run = maps.Course.run
     calls = []
@@ -183,7 +234,7 @@ def test_a_fit_that_was_loaded_needs_its_data(static, tmp_path):
     loaded = wilks.load(static.save(tmp_path / "fit.wilks"))
     with pytest.raises(wilks.InvalidConfigurationError, match="with_data"):
         xpcs.profile(loaded, "alpha", **QUIET)
-    again = xpcs.profile(loaded.with_data(static.data), "alpha", audit=0, **QUIET)
+    again = xpcs.profile(loaded.with_data(static.data), "alpha", grid=(7,), audit=0, **QUIET)
     assert again.log_likelihood == pytest.approx(static.log_likelihood, abs=1e-3)
 
 

@@ -14,6 +14,7 @@ from tests.unit.store.examples import full_disk, names_in
 from wilks import xpcs
 from wilks.core.errors import CheckpointError
 from wilks.xpcs import output
+from wilks.xpcs.residual_statistics import residual_statistics
 from wilks.xpcs.source import Source
 
 FLOW = {
@@ -262,9 +263,10 @@ def test_a_result_without_its_data(result, tmp_path):
         assert list(file["matrices"]) == ["model"]
         np.testing.assert_array_equal(file["matrices/model"][1], np.float32(result.model(1)))
         assert "loaded without its data" in as_document(file["notes"])[-1]
-    assert strict(output.write_json(loaded, tmp_path / "a.json")) == strict(
-        output.write_json(result, tmp_path / "b.json")
-    )
+    alone, whole = (strict(output.write_json(each, tmp_path / "fit.json")) for each in (loaded, result))
+    assert alone.pop("residuals") is None
+    assert whole.pop("residuals")["white"] in (True, False)
+    assert alone == whole
 
 
 def test_a_fit_without_a_best_point(failed, tmp_path):
@@ -343,7 +345,13 @@ def test_summary(result, open_ended, failed):
         tables = output.summary(each)
         assert len(tables) == 3
         assert max(len(line) for table in tables for line in table.text().splitlines()) <= 80
+    reasons = ("Neighbouring ages are correlated.",)
+    seen = replace(residual_statistics(result), reasons=reasons)
+    told = output.summary(result, seen)[2]
+    assert rows(told)["residuals"] == ("not white",)
+    assert reasons[0] in told.note
     parameters, scaling, quality = output.summary(result)
+    assert "residuals" not in rows(quality)
     assert parameters.rows == result.table().rows
     assert rows(scaling)["30"] == ("unknown", "unknown")
     assert rows(scaling)["80"][0].startswith(f"{result.contrast[0]:.2f}")
@@ -368,3 +376,19 @@ def test_summary_of_many_angles():
     shared = fit(many, "static", parameters={"D_offset": 0.0}, start=values, scaling="averaged")
     contrast = rows(output.summary(shared)[1])["contrast"]
     assert contrast[0] == contrast[2]
+
+
+def test_what_the_residuals_say(result, tmp_path):
+    made = json.loads(output.write_json(result, tmp_path / "fit.json").read_text())["residuals"]
+    found = residual_statistics(result)
+    assert made == {"white": found.is_white, "correlated": False, "error_factor": 1.0, "reasons": list(found.reasons)}
+    noise = np.random.default_rng(4).normal(0, 0.01, result.data.c2.shape)
+    smooth = (noise + np.roll(noise, 1, (1, 2)) + np.roll(noise, 2, (1, 2))) / 2
+    c2 = np.array([result.model(k) for k in range(len(result.phi))]) + smooth
+    correlated = replace(result, data=xpcs.TwoTimeData(c2, result.t, result.phi, result.q, result.gap))
+    made = json.loads(output.write_json(correlated, tmp_path / "fit.json").read_text())["residuals"]
+    assert made["correlated"]
+    assert made["error_factor"] == residual_statistics(correlated).inflation > 1.2
+    assert made["reasons"]
+    bare = json.loads(output.write_json(replace(result, data=None), tmp_path / "fit.json").read_text())
+    assert bare["residuals"] is None

@@ -395,7 +395,7 @@ def test_drawings_page_through_all_angles(many):
     found = list(pictures.drawings(many))
     assert [name for name, _, _ in found] == [
         "maps", "maps-2", "maps-3", "maps-4", "cuts", "cuts-2", "cuts-3", "cuts-4",
-        "residuals", "scaling", "correlations", "starts",
+        "residuals", "scaling", "correlations",
     ]  # fmt: skip
     assert all(caption.endswith(".") for _, caption, _ in found)
     for kind in ("maps", "cuts"):
@@ -405,7 +405,13 @@ def test_drawings_page_through_all_angles(many):
     titles = [row[0].get_title() for row in rows_of(found[3][2]())]
     assert titles == [rf"$\phi$ = {phi:.4g}°: experiment" for phi in many.phi[18:]]
     chosen = [name for name, _, _ in pictures.drawings(many, [3, 4])]
-    assert chosen == ["maps", "cuts", "residuals", "scaling", "correlations", "starts"]
+    assert chosen == ["maps", "cuts", "residuals", "scaling", "correlations"]
+
+
+def test_starts_are_a_picture_where_there_are_some(many):
+    (basin,) = many.basins
+    several = replace(many, basins=(replace(basin, n_hits=2),))
+    assert [name for name, _, _ in pictures.drawings(several)][-1] == "starts"
 
 
 def test_pictures_are_saved_and_read_each_angle_once(one, tmp_path, monkeypatch):
@@ -425,7 +431,7 @@ def test_pictures_are_saved_and_read_each_angle_once(one, tmp_path, monkeypatch)
 
 def test_a_fit_without_a_best_point(failed):
     found = pictures.pictures(failed)
-    assert list(found) == ["data", "starts"]
+    assert list(found) == ["data"]
     assert len(rows_of(found["data"])[0]) == 3
     for draw in (pictures.maps, pictures.cuts, pictures.residuals):
         with pytest.raises(InvalidConfigurationError, match="no best point"):
@@ -437,7 +443,7 @@ def test_a_fit_without_a_best_point(failed):
 
 def test_a_result_that_was_loaded(result, tmp_path):
     loaded = wilks.load(result.save(tmp_path / "fit.json"))
-    assert list(pictures.pictures(loaded)) == ["scaling", "correlations", "starts"]
+    assert list(pictures.pictures(loaded)) == ["scaling", "correlations"]
     for draw in (pictures.maps, pictures.cuts, pictures.residuals):
         with pytest.raises(InvalidConfigurationError, match=r"use result\.with_data\(data\)"):
             draw(loaded)

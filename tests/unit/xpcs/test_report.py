@@ -1,5 +1,6 @@
 """The report of a fit: what it says, in which order, and that it is a page anybody can open and read."""
 
+import math
 import re
 import subprocess
 from dataclasses import replace
@@ -183,7 +184,12 @@ def test_residuals_that_contradict_a_good_fit(result, tmp_path, monkeypatch):
     monkeypatch.setattr(xpcs.report, "residual_statistics", lambda _: found)
     text = page_of(tmp_path, result).text
     assert "can be quoted as they are" not in text
-    ordered(text, "Quality: good. Read the reasons below", "are not the noise", "Neighbouring ages are correlated.")
+    ordered(
+        text,
+        "Quality: good. Values can be quoted; read the reasons below",
+        "are not the noise",
+        "Neighbouring ages are correlated.",
+    )
 
 
 @pytest.mark.usefixtures("few_pictures")
@@ -200,7 +206,7 @@ def test_a_result_without_its_data(static, tmp_path):
     page = page_of(tmp_path, loaded)
     assert "loaded from a file, without its data" in page.text
     names = [caption.split(":")[0].split(" ")[0] for caption in (image["alt"] for image in page.of("img"))]
-    assert names == ["Contrast", "Correlations", "Log-likelihood"]
+    assert names == ["Contrast", "Correlations"]
     assert 'id="residuals"' not in page.text
     assert "residuals" not in page.ids
 
@@ -341,6 +347,27 @@ def unseen(result, *names):
 )
 def test_advice(result, change, words):
     assert any(words in text for text in advice(change(result)))
+
+
+def test_advice_where_no_flow_is_seen(result):
+    """A bound that one of its parameters ran to is no second thing to mend."""
+    flow = ("gamma_dot_0", "beta", "phi0")
+    still = replace(unseen(result, *flow), at_bounds={"phi0": "upper", "D0": "upper"})
+    first, second = advice(still)
+    assert first.startswith("Fit the mode 'static'")
+    assert second.startswith("Widen the box of D0")
+    assert "(of alpha)" in advice(unseen(result, *flow, "alpha"))[1]
+
+
+def test_advice_where_noise_is_shared(result):
+    found = replace(xpcs.report.residual_statistics(result), inflation=1.234)
+    assert advice(result, replace(found, correlated=False)) == ()
+    (text,) = advice(result, replace(found, correlated=True))
+    assert "multiply all standard errors by about 1.2" in text
+    assert advice(result, replace(found, correlated=True, inflation=0.8)) == ()
+    assert advice(result, replace(found, correlated=True, inflation=math.nan)) == ()
+    misfit = replace(result, chi_squared=2.0 * result.dof)
+    assert not any("multiply" in text for text in advice(misfit, replace(found, correlated=True)))
 
 
 @pytest.mark.parametrize(

@@ -202,10 +202,11 @@ class _Analysis:
 
     def _summarise(self, fit: xpcs.XpcsFit, profiles: list[Map], pictures: list[Path]) -> None:
         from wilks.xpcs.output import summary
+        from wilks.xpcs.residual_statistics import residual_statistics
 
         terminal = self.terminal
         terminal.line()
-        for table in summary(fit):
+        for table in summary(fit, residual_statistics(fit) if fit.has_best else None):
             terminal.table(table)
             terminal.line()
         for title, profile in profiles:

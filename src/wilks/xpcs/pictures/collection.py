@@ -31,7 +31,8 @@ def drawings(result: XpcsFit, angles: Sequence[int] | None = None) -> Iterator[t
 
     Nothing is read or drawn before a function is called, and an angle is read once for all pictures. A result that was
     loaded without its data has no pictures that compare them with the model (see `XpcsFit.with_data`); one without a
-    best point has only those of the data and of the starts.
+    best point has only those of the data. Where a fit looked for an optimum from one start alone there is no picture of
+    the starts.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def drawings(result: XpcsFit, angles: Sequence[int] | None = None) -> Iterator[t
     >>> data = xpcs.simulate(truth, geometry, mode="static", sigma=0.01, seed=1)
     >>> result = xpcs.fit(data, "static", parameters={"D_offset": 0.0}, seed=1, callbacks=())
     >>> [name for name, caption, draw in drawings(result)]
-    ['maps', 'cuts', 'residuals', 'scaling', 'correlations', 'starts']
+    ['maps', 'cuts', 'residuals', 'scaling', 'correlations']
     """
     shown = pages(chosen(angles, np.isfinite(result.sigma)))
     if result.data is not None and not result.has_best:
@@ -70,7 +71,8 @@ def drawings(result: XpcsFit, angles: Sequence[int] | None = None) -> Iterator[t
     if result.has_best:
         yield "scaling", _SCALING, partial(scaling, result)
         yield "correlations", _CORRELATIONS, partial(correlations, result)
-    yield "starts", _STARTS, partial(starts, result)
+    if sum(basin.n_hits for basin in result.basins) > 1:
+        yield "starts", _STARTS, partial(starts, result)
 
 
 def pictures(result: XpcsFit, angles: Sequence[int] | None = None) -> dict[str, Figure]:
