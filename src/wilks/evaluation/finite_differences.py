@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def forward_steps(u: NDArray[np.float64], size: float) -> NDArray[np.float64]:
-    """Signed steps of one size, towards the middle of the box.
+def forward_steps(u: NDArray[np.float64], size: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Signed steps of one size, or of one each, towards the middle of the box.
 
     Examples
     --------

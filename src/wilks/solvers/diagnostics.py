@@ -102,6 +102,8 @@ class Evidence:
         Chi-squared and its degrees of freedom; None where it says nothing of the quality.
     n_equivalent
         Other optima that the data hardly tell from the best one.
+    resolution
+        Least standard error, as a fraction of the box, that the differences behind it can tell; 0 without differences.
     """
 
     ended: str
@@ -112,6 +114,7 @@ class Evidence:
     undiscovered: float = math.nan
     chi_squared: tuple[float, int] | None = None
     n_equivalent: int = 0
+    resolution: float = 0.0
 
     def findings(self) -> tuple[Finding, ...]:
         """All that speaks against the fit, worst first.
@@ -156,6 +159,13 @@ class Evidence:
             share = f"{100 * _KNOWN_BY_RANGE:.0f} % of the range"
             text = f"the standard error of {' and of '.join(wide)} is more than {share}"
             findings.append(Finding("marginal", text, warns=True))
+        narrow = [n for n, e in zip(self.names, errors, strict=True) if 0 < e < self.resolution]
+        if narrow:
+            text = (
+                f"the range of {' and of '.join(narrow)} is more than {1 / self.resolution:.0e} times the standard "
+                "error, too wide for differences: give a narrower one, or derivatives"
+            )
+            findings.append(Finding("poor", text, warns=True))
         if self.curvature_error > CURVATURE_TRUST:
             findings.append(Finding("marginal", "the log-likelihood is no parabola within one standard error"))
         return findings

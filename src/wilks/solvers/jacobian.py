@@ -28,11 +28,30 @@ if TYPE_CHECKING:
 
 _FORWARD = 1e-7
 _SIGMAS = 0.003
+SHORTEST = 1e-8
+"""Shortest step, as a fraction of the box, that rounding allows."""
 _SMALLEST, _LARGEST = 2e-6, 1e-3
+"""Limits of three-point steps: shorter ones lose digits, unless they would be longer than a standard error."""
+_FORWARD_SIGMAS = 0.1
 _NEAR_ZERO = 1e-3
 
 
-def forward_offsets(u: NDArray[np.float64], size: float = _FORWARD) -> NDArray[np.float64]:
+def forward_sizes(norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sizes of forward differences where the columns of the Jacobian have norms of this size, shape (m,).
+
+    A tiny step of the box is a long one where the box is very wide: none is longer than a fraction of the distance
+    over which the residuals change by 1, as far as rounding allows.
+
+    Examples
+    --------
+    >>> forward_sizes(np.array([0.0, 1e3, 1e7])).tolist()
+    [1e-07, 1e-07, 1e-08]
+    """
+    with np.errstate(divide="ignore"):
+        return np.clip(_FORWARD_SIGMAS / norms, SHORTEST, _FORWARD)
+
+
+def forward_offsets(u: NDArray[np.float64], size: float | NDArray[np.float64] = _FORWARD) -> NDArray[np.float64]:
     """One offset per coordinate, shape (m,), inwards."""
     return (u + forward_steps(u, size)) - u
 
@@ -48,10 +67,11 @@ def three_point_offsets(
     >>> ahead.round(9).tolist(), behind.round(9).tolist()
     ([3e-05, -6e-05], [-3e-05, -3e-05])
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = _SIGMAS / np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    sigma = 1.0 / np.sqrt(np.maximum(np.diag(curvature), 1e-300))
     # Rounding allows smaller steps near zero: coordinates have more digits there.
-    size = np.clip(size, _SMALLEST * np.clip(u, _NEAR_ZERO, 1.0), _LARGEST)
+    near = np.clip(u, _NEAR_ZERO, 1.0)
+    smallest = np.maximum(np.minimum(_SMALLEST * near, sigma), SHORTEST * near)
+    size = np.clip(_SIGMAS * sigma, smallest, _LARGEST)
     above, below = 1.0 - u >= size, u >= size
     ahead, behind = np.where(above, size, -2.0 * size), np.where(below, -size, np.where(above, 2.0 * size, -size))
     return (u + ahead) - u, (u + behind) - u  # what rounding leaves of them

@@ -32,7 +32,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.loss import Loss
-from wilks.solvers.jacobian import forward_offsets, offset_points
+from wilks.solvers.jacobian import forward_offsets, forward_sizes, offset_points
 from wilks.solvers.linear_model import LinearModel, factor_of
 from wilks.solvers.residual_ascent import (
     FIRST_REACH,
@@ -61,6 +61,7 @@ _ROUNDING = 4e-16
 _NOTICED = 0.1  # part of the gain of a step
 _CLEARLY, _HARDER = 0.9, 2.0
 _AFFINE = 1e-6
+_MUCH_SHORTER = 0.3
 _SMALLEST_OFFSET, _NEARER = 1e-6, 1 / 16
 _LINEAR = Loss("linear")
 
@@ -130,6 +131,8 @@ class LevenbergMarquardt:
             np.eye(m) if curvature is None else curvature,
             np.full(m, np.nan),
             scale=np.zeros(m),
+            sizes=forward_sizes(np.zeros(m)),
+            steepest=np.zeros(m),
             given=self.given,
             accurate=self.accurate,
             damping=PROJECTED_DAMPING if self.linear and not known else NO_DAMPING,
@@ -174,7 +177,7 @@ class LevenbergMarquardt:
         linear = np.array(sorted(self.linear), dtype=np.intp)
         others = np.setdiff1d(np.arange(len(u)), linear)
         curvature = ascent.curvature if ascent.accurate and not ascent.given else None
-        return ResidualDifferences(u, linear, others, curvature, ascent.offset)
+        return ResidualDifferences(u, linear, others, curvature, ascent.offset, ascent.sizes)
 
     def _look(self, ascent: LevenbergMarquardtAscent, value: float, answers: Payloads) -> LevenbergMarquardtAscent:
         """Take the start, or accept a trial or not, with its linear parameters where they are best."""
@@ -276,6 +279,7 @@ class LevenbergMarquardt:
 
     def _difference_points(self, ascent: LevenbergMarquardtAscent, u: Array) -> Array:
         """Points for the columns of the parameters that are not linear, and for the full projection."""
+        ascent.sizes = forward_sizes(ascent.steepest)
         differences = self._differences(ascent, u)
         if self._is_full(ascent) and not ascent.given:
             return np.concatenate([differences.points(), differences.mixed_points()])
@@ -298,7 +302,9 @@ class LevenbergMarquardt:
         if ascent.accurate or not len(ascent.missing):
             return self._complete(ascent)
         ascent.stage = "other side"  # undefined on this side: look at the other
-        ascent.points = offset_points(ascent.u, -forward_offsets(ascent.u), which=differences.others[ascent.missing])
+        ascent.points = offset_points(
+            ascent.u, -forward_offsets(ascent.u, ascent.sizes), which=differences.others[ascent.missing]
+        )
         return ascent
 
     def _end_other_side(self, ascent: LevenbergMarquardtAscent, answers: Residuals) -> LevenbergMarquardtAscent:
@@ -310,6 +316,11 @@ class LevenbergMarquardt:
         """Put the Jacobian together; what is undefined on both sides stays where it is."""
         rows = self._differences(ascent, ascent.u).rows(ascent.here, ascent.jacobian)
         ascent.triangle = factor_of(rows, self.loss)
+        norms = LinearModel(ascent.triangle).norms
+        ascent.steepest = np.maximum(ascent.steepest, norms)
+        # Differences over much more than the residuals change in say little: again, over less.
+        if not ascent.accurate and (forward_sizes(norms) < _MUCH_SHORTER * ascent.sizes).any():
+            return self._differentiate(ascent)
         return self._step(ascent)
 
     # ------------------------------------------------------------------ steps
@@ -321,6 +332,8 @@ class LevenbergMarquardt:
     def _step(self, ascent: LevenbergMarquardtAscent) -> LevenbergMarquardtAscent:
         """Solve (1), and end or try the step."""
         model, differences = LinearModel(ascent.triangle), self._differences(ascent, ascent.u)
+        if not (np.isfinite(model.gradient).all() and np.isfinite(model.curvature).all()):
+            return ascent.end("the derivatives are beyond all numbers")
         linear, others = differences.linear, differences.others
         ascent.gradient, ascent.curvature = model.gradient, model.curvature
         norms = np.zeros(len(ascent.u))

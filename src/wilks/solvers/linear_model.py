@@ -80,12 +80,14 @@ class LinearModel:
     @property
     def gradient(self) -> NDArray[np.float64]:
         """Gradient of the log-likelihood, minus J'r."""
-        return -self.matrix.T @ self.right
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(-self.matrix.T @ self.right)
 
     @property
     def curvature(self) -> NDArray[np.float64]:
         """J'J: minus the Hessian, as Gauss and Newton have it."""
-        return self.matrix.T @ self.matrix
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self.matrix.T @ self.matrix)
 
     @property
     def norms(self) -> NDArray[np.float64]:

@@ -54,8 +54,10 @@ class LevenbergMarquardtAscent:
         The other columns, by differences, and which of them have no residual on one side.
     products
         Products A'r around `u` that the full projection needs.
-    offset
-        Of the linear parameters, for their columns.
+    offset, sizes
+        Of the linear parameters, for their columns, and of forward differences in the others.
+    steepest
+        Largest norms that the columns of the Jacobian have had.
     length, remaining, rounding
         Norms of the change of the residual that the linear parameters will make, of what it will leave, and of what
         rounding may.
@@ -78,6 +80,8 @@ class LevenbergMarquardtAscent:
     missing: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     scale: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     offset: float = 0.5
+    sizes: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    steepest: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     length: float = 0.0
     remaining: float = 0.0
     rounding: float = 0.0

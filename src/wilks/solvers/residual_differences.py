@@ -40,6 +40,8 @@ class ResidualDifferences:
         Curvature that the steps of three-point differences fit; None for forward differences.
     size
         Offset of the linear parameters.
+    sizes
+        Sizes of the forward differences, shape (m,).
     """
 
     u: NDArray[np.float64]
@@ -47,11 +49,16 @@ class ResidualDifferences:
     others: NDArray[np.intp]
     curvature: NDArray[np.float64] | None
     size: float
+    sizes: NDArray[np.float64]
 
     @property
     def offsets(self) -> tuple[NDArray[np.float64], ...]:
         """One or two offsets per coordinate, each of shape (m,)."""
-        return (forward_offsets(self.u),) if self.curvature is None else three_point_offsets(self.u, self.curvature)
+        return (
+            (forward_offsets(self.u, self.sizes),)
+            if self.curvature is None
+            else three_point_offsets(self.u, self.curvature)
+        )
 
     @property
     def n_points(self) -> int:

@@ -22,13 +22,15 @@ from wilks.solvers.diagnostics import (
     n_equivalent,
     slopes_at,
 )
+from wilks.solvers.jacobian import SHORTEST
 from wilks.solvers.result import Basin, FitResult, Quality
 from wilks.verbs.fit_methods import FitRun, best_basin
-from wilks.verbs.local_solvers import loss_of
+from wilks.verbs.local_solvers import has_jacobian, loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wilks.core.problem import Problem
     from wilks.searchers.basins import BasinRecord
     from wilks.solvers.covariance import Uncertainty
     from wilks.verbs.context import Context
@@ -166,6 +168,7 @@ def _judged(
         undiscovered=math.nan if run.given_only else undiscovered,
         chi_squared=(chi_squared, dof) if says and chi_squared is not None and dof is not None else None,
         n_equivalent=n_equivalent(points, values),
+        resolution=_resolution(context.problem),
     )
     findings = evidence.findings()
     warnings += [f"{finding.text[0].upper()}{finding.text[1:]}." for finding in findings if finding.warns]
@@ -191,6 +194,12 @@ def _judged(
         imbalance=slopes.imbalance,
         scaled_gradient=slopes.scaled_gradient,
     )
+
+
+def _resolution(problem: Problem) -> float:
+    """Least standard error, as a fraction of the box, that differences can tell; 0 without differences."""
+    by_differences = isinstance(problem, LeastSquaresProblem) and not has_jacobian(problem)
+    return 0.1 * SHORTEST if by_differences else 0.0
 
 
 def _flat_directions(point: _Measured) -> list[dict[str, float]]:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import wilks
 from tests.unit.solvers.ascents import climb, from_residual
 from wilks.core.loss import Loss
 from wilks.solvers.levenberg_marquardt import LevenbergMarquardt
@@ -324,3 +325,50 @@ class TestMeasuredWithGivenJacobians:
         found = self.solver.curvature_from(u, 0.0, curvature, np.array([0.0, -np.inf, -1.0]), [rows, None, rows])
         assert math.isinf(found.error)
         assert found.matrix == pytest.approx(curvature)
+
+
+@pytest.mark.parametrize("half", [1e2, 1e4, 1e6, 1e7])
+def test_wide_boxes_change_neither_values_nor_errors(half):
+    """A ten-millionth of a wide box is no small step: differences shrink until they fit the residuals."""
+    x = np.linspace(0, 4, 50)
+    y = 2 * np.exp(-1.3 * x) + np.random.default_rng(1).normal(0, 0.01, 50)
+
+    def residual(v):
+        with np.errstate(over="ignore"):
+            return (v["a"] * np.exp(-v["b"] * x) - y) / 0.01
+
+    def fit(width):
+        space = wilks.Space(a=wilks.Real(-width, width), b=wilks.Real(-width, width))
+        problem = wilks.ResidualProblem(space, residual)
+        return wilks.fit(problem, start={"a": 1.0, "b": 1.0}, n_starts=0, seed=1, callbacks=())
+
+    narrow, wide = fit(10.0), fit(half)
+    assert wide.status.success
+    for name in ("a", "b"):
+        assert wide.best[name] == pytest.approx(narrow.best[name], abs=0.02 * narrow.standard_errors[name])
+        assert wide.standard_errors[name] == pytest.approx(narrow.standard_errors[name], rel=0.01)
+    assert wide.quality.flag == "good" or half > 1e6
+
+
+def test_a_box_that_is_too_wide_for_differences_is_told():
+    x = np.linspace(0, 4, 50)
+    y = 2 * np.exp(-1.3 * x) + np.random.default_rng(1).normal(0, 0.01, 50)
+    space = wilks.Space(a=wilks.Real(-1e9, 1e9), b=wilks.Real(0, 10))
+    problem = wilks.ResidualProblem(space, lambda v: (v["a"] * np.exp(-v["b"] * x) - y) / 0.01)
+    found = wilks.fit(problem, start={"a": 1.0, "b": 1.0}, n_starts=0, seed=1, callbacks=())
+    assert found.quality.flag == "poor"
+    assert any("the range of a is more than 1e+09 times the standard error" in text for text in found.quality.reasons)
+
+
+def test_derivatives_beyond_all_numbers_end_an_ascent():
+    """They made the least-squares solver of the step fail with an exception."""
+    x = np.linspace(0, 4, 50)
+    y = 2 * np.exp(-1.3 * x)
+    space = wilks.Space(a=wilks.Real(-1e3, 1e3), b=wilks.Real(-1e3, 1e3))
+
+    def residual(v):
+        with np.errstate(over="ignore"):
+            return (v["a"] * np.exp(-v["b"] * x) - y) / 0.01
+
+    found = wilks.fit(wilks.ResidualProblem(space, residual), start={"a": 1.0, "b": 1.0}, seed=1, callbacks=())
+    assert found.best["b"] == pytest.approx(1.3, abs=1e-3)

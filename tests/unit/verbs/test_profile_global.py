@@ -47,7 +47,7 @@ def test_what_is_known_of_the_number_of_optima_saves_starts():
         ({"n_optima": 0}, "n_optima: expected a number of optima"),
         ({"n_optima": (3, 2)}, "the least, 3, is more than the most, 2"),
         ({"n_optima": (1, 2, 3)}, "n_optima"),
-        ({"max_starts": 0}, "max_starts: expected a number >= 1 or None, got 0"),
+        ({"max_starts": -1}, "max_starts: expected a number >= 0 or None, got -1"),
         ({"max_passes": -1}, "max_passes"),
     ],
 )
@@ -59,3 +59,15 @@ def test_options_are_checked(option, message):
 def test_options_of_another_kind_are_refused():
     with pytest.raises(wilks.InvalidConfigurationError, match=r"expected a wilks\.ProfileOptions"):
         wilks.profile(problems.gaussian(2).problem, over="x0", options={"accuracy": 1}, seed=1)
+
+
+def test_without_random_starts_the_map_spreads_from_what_is_given():
+    space = wilks.Space(a=wilks.Real(-5, 5), b=wilks.Real(-5, 5))
+    problem = wilks.LikelihoodProblem(space, lambda v: -0.5 * (v["a"] ** 2 + (v["b"] - v["a"]) ** 2))
+    options = wilks.ProfileOptions(max_starts=0)
+    found = wilks.profile(problem, over="a", start={"a": 1.0, "b": 1.0}, options=options, audit=0, seed=1, callbacks=())
+    assert found.status.success
+    assert found.log_likelihood == pytest.approx(0.0, abs=1e-6)
+    assert found.provenance.executed[0].name == "given starts"
+    with pytest.raises(wilks.InvalidConfigurationError, match="max_starts=0 needs start="):
+        wilks.profile(problem, over="a", options=options, seed=1, callbacks=())
