@@ -244,3 +244,13 @@ def test_not_converged_is_3_and_wrong_usage_2(written, tmp_path):
     assert invoke("fit").exit_code == 2
     assert invoke("fit", *source, "more").exit_code == 2
     assert invoke("profile", *source).exit_code == 2
+
+
+def test_going_on_from_the_data_file_keeps_the_maps_of_the_run(written, tmp_path):
+    given = (*STATIC, *NUMBERS_ONLY, "--out", tmp_path / "run")
+    answer = invoke("profile", written / "static.h5", *given, "--over", "alpha", "--grid", "5")
+    assert answer.exit_code == 0, answer.output
+    answer = invoke("fit", written / "static.h5", *given, "--resume")
+    assert answer.exit_code == 0, answer.output
+    assert "profile over alpha: finished before" in answer.output
+    assert "over: [alpha]" in (tmp_path / "run" / "config.resolved.yaml").read_text()

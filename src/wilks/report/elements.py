@@ -52,6 +52,8 @@ def mathematics(text: str) -> str:
 
 
 def _tex(text: str) -> str:
+    # A script in another style goes as far as its braces.
+    text = re.sub(rf"([_^])\s*\\(?:{'|'.join(_STYLES)})\s*({{[^{{}}]*}})", r"\1\2", text)
     for style in _STYLES:
         text = re.sub(rf"\\{style}(?![A-Za-z])\s*(?:{{([^{{}}]*)}})?", r"\1", text)
     text = re.sub(r"\\([A-Za-z]+) ?", lambda found: _symbol(found[1]), text)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Finding = tuple[Place, str]
 
 
+_TINY_GAP = 100.0
 _NO_GAP = (
     "expected the width of the sheared gap in Å, 2e6 for 0.2 mm (--gap 2e6): the mode is laminar_flow; for a sample at "
     "rest take mode static (--mode static)"
@@ -68,6 +69,8 @@ def findings_with(configuration: Configuration, data: TwoTimeData) -> Iterator[F
             data.required_gap()
         except InvalidDataError:
             yield ("data", "gap"), _NO_GAP
+    if data.gap is not None and data.gap < _TINY_GAP:
+        yield ("data", "gap"), f"expected the gap in Å, 2e6 for 0.2 mm; {data.gap:g} Å is no gap of a rheometer"
     weights = configuration.options().weights
     if isinstance(weights, tuple) and len(weights) != data.n_phi:
         yield ("fit", "weights"), f"expected one for each of the {data.n_phi} angles, got {len(weights)}"

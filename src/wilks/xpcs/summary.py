@@ -58,7 +58,8 @@ def _parameters(result: XpcsFit) -> Table:
 
 def scaling_table(result: XpcsFit, most: int = _MANY_ANGLES) -> Table:
     """Contrast and offset of every angle; their ranges where there are more angles than `most`, or all are equal."""
-    title = f"Contrast and offset, {result.scaling.kind}"
+    order = f" of order {result.scaling.order}" if result.scaling.kind == "fourier" else ""
+    title = f"Contrast and offset, {result.scaling.kind}{order}"
     columns = (
         ("contrast", result.contrast, result.contrast_errors),
         ("offset", result.offset, result.offset_errors),
@@ -69,6 +70,10 @@ def scaling_table(result: XpcsFit, most: int = _MANY_ANGLES) -> Table:
             for k, phi in enumerate(result.phi.tolist())
         )
         return Table(title, ("angle [deg]", "contrast", "offset"), rows)
+    if _same_everywhere(result):
+        shared = int(np.flatnonzero(~np.isnan(result.contrast))[0])
+        row = ("all", *(_number(values[shared], errors[shared]) for _, values, errors in columns))
+        return Table(f"{title}: {len(result.phi)} angles", ("angle", "contrast", "offset"), (row,))
     rows = tuple(_range(name, values, errors, result.phi) for name, values, errors in columns)
     return Table(f"{title}: {len(result.phi)} angles", ("", "least", "at [deg]", "largest", "at [deg]"), rows)
 

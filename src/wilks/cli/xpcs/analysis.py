@@ -67,7 +67,7 @@ def carry_out(source: Path, given: Given, maps: Maps | None = None, *, resume: b
         If something is wrong with the configuration, the data or the folder.
     """
     terminal = Terminal(quiet=quiet)
-    loaded = load(source, given, maps)
+    loaded = load(source, given, maps, resume=resume)
     folder = RunFolder(loaded.configuration.folder)
     is_run = source.is_dir()
     if folder.config.exists() and not (resume or is_run):

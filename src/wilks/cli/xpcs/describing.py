@@ -44,5 +44,3 @@ def describe(source: Path, terminal: Terminal) -> None:
         return
     contents = files.describe(load(source, Given(())).configuration.file if is_configuration(source) else source)
     terminal.table(contents.table())
-    for note in contents.notes:
-        terminal.line(note)

@@ -60,6 +60,10 @@ class Maps:
             nodes = tuple(int(each) for each in grid.split(","))
         return cls(names, nodes)
 
+    def __bool__(self) -> bool:
+        """Was any asked for?"""
+        return bool(self.over)
+
     def overrides(self, known: Sequence[ProfileTask]) -> list[Override]:
         """Return what they put into a configuration with the maps `known`; the same parameters are the same map."""
         tasks = [task.model_dump() for task in known]
@@ -77,8 +81,10 @@ class Maps:
         return found
 
 
-def load(source: Path, given: Given, maps: Maps | None = None) -> Loaded:
+def load(source: Path, given: Given, maps: Maps | None = None, *, resume: bool = False) -> Loaded:
     """Return the configuration that a source and the options of the command line make.
+
+    Where a run is gone on with, the maps that it has are kept.
 
     Raises
     ------
@@ -90,10 +96,18 @@ def load(source: Path, given: Given, maps: Maps | None = None) -> Loaded:
     loaded = _loaded(source, given)
     if loaded.configuration.data is None:
         raise InvalidConfigurationError(f"{source}: data: this section is required, with the key file at least")
-    if maps is None:
+    before = _maps_of(RunFolder(loaded.configuration.folder)) if resume and not source.is_dir() else []
+    if not maps and not before:
         return loaded
-    more = maps.overrides(loaded.configuration.profile)
+    own = loaded.configuration.profile
+    known = [*own, *(task for task in before if task.over not in [each.over for each in own])]
+    more = (maps or Maps()).overrides(known)
     return replace(load_document(loaded.document, more), translation=loaded.translation)
+
+
+def _maps_of(folder: RunFolder) -> list[ProfileTask]:
+    """Maps of the run in a folder, which are not lost when it is gone on with from its source."""
+    return load_file(folder.config).configuration.profile if folder.config.exists() else []
 
 
 def read(loaded: Loaded) -> TwoTimeData:

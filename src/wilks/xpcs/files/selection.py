@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wilks.xpcs.files.options import ReadOptions
 
 _SAME_ANGLE = 1e-3
+_OFF = 0.01
+"""Part by which a wave vector may differ from the one that was asked for without a word."""
 _MAYBE_SAME_RING = 0.1
 """Relative difference of wave vectors that may be the variation of one ring, if the angles differ."""
 _NEAREST = 4
@@ -95,6 +97,8 @@ def select(contents: FileContents, q: float | None, angles: object, frames: obje
             f"The wave vectors of the matrices differ by {100 * spread:.2g} % ({_q_text(chosen)} 1/Å); the fit takes "
             f"their mean, {mean:.6g} 1/Å."
         )
+    if q is not None and abs(mean - q) > _OFF * q:
+        notes.append(f"The wave vector of the matrices is {mean:.6g} 1/Å; {q:g} was asked for.")
     window = _window(contents, frames)
     return Selection(tuple(positions.tolist()), mean, (least, largest), of, window, tuple(notes))
 

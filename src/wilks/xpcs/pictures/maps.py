@@ -103,7 +103,9 @@ def data_maps(data: TwoTimeData, angles: Sequence[int] | None = None, *, diagona
     shown = of_one_figure(angles, np.ones(data.n_phi, dtype=bool))
     block = block_of(data.n_t)
     seen = [block_means(data.matrix(angle, diagonal), block) for angle in shown]
-    low, high = _range(np.concatenate([each.ravel() for each in seen]), _WIDE_PERCENTILES)
+    # The shot noise on the diagonal would leave no colours to the rest.
+    beside = [block_means(data.matrix(angle, "masked"), block).ravel() for angle in shown]
+    low, high = _range(np.concatenate(beside), _WIDE_PERCENTILES)
     across = min(len(shown), _ACROSS)
     down = -(-len(shown) // across)
     figure, axes = _panels(down, across, (*[_GAP] * (across - 1), _BAR_ROOM))

@@ -338,3 +338,12 @@ def test_a_matrix_that_is_not_like_the_others(tmp_path):
         assert read(path, RINGS[1], angles=[-170, 0, 80]).n_phi == 3
         notes = describe(path).notes
         assert ("c2_00007" in "".join(notes)) is (message != "its type is complex128")
+
+
+def test_a_wave_vector_that_is_far_from_the_one_asked_for_is_told(tmp_path):
+    path = tmp_path / "one.npz"
+    c2 = np.ones((1, 5, 5))
+    np.savez(path, wavevector_q_list=[0.0054], phi_angles_list=[0.0], t1=np.arange(5.0), t2=np.arange(5.0), c2_exp=c2)
+    assert read(path, 0.0054).source.notes == ()
+    notes = read(path, 0.005, options=ReadOptions(q_tolerance=0.1)).source.notes
+    assert notes == ("The wave vector of the matrices is 0.0054 1/Å; 0.005 was asked for.",)
