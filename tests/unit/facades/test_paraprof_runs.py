@@ -34,7 +34,9 @@ PLANE = {"dims": [2, 0], "grid_points": [8, 12]}
 
 
 @pytest.fixture(autouse=True)
-def quiet():
+def quiet(tmp_path, monkeypatch):
+    """No messages, and files with their default names in a folder of the test."""
+    monkeypatch.chdir(tmp_path)
     set_log_level("ERROR")
     yield
     set_log_level("INFO")
