@@ -6,19 +6,34 @@
 1
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from wilks.xpcs.angle_by_angle import SequentialFit, sequential
 from wilks.xpcs.convention import Convention
 from wilks.xpcs.data import TwoTimeData
-from wilks.xpcs.files import ReadOptions, describe, read
 from wilks.xpcs.fitting import fit, problem
 from wilks.xpcs.identifiability import Identifiability
-from wilks.xpcs.maps import profile
 from wilks.xpcs.model import Geometry
 from wilks.xpcs.options import FitOptions, ShearWeights
 from wilks.xpcs.quality import XpcsQuality
 from wilks.xpcs.result import XpcsFit
 from wilks.xpcs.scaling import Scaling, Shrinkage
 from wilks.xpcs.simulation import simulate
+
+if TYPE_CHECKING:
+    from wilks.xpcs.files import ReadOptions, describe, read
+    from wilks.xpcs.maps import profile
+
+_LAZY = {
+    "ReadOptions": "wilks.xpcs.files",
+    "describe": "wilks.xpcs.files",
+    "profile": "wilks.xpcs.maps",
+    "read": "wilks.xpcs.files",
+}
+"""Names that a fit can do without -> their modules, which load on use."""
 
 __all__ = [
     "Convention",
@@ -41,3 +56,14 @@ __all__ = [
     "sequential",
     "simulate",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in _LAZY:
+        raise AttributeError(f"module 'wilks.xpcs' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
