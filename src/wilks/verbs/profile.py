@@ -164,6 +164,10 @@ def _optima(
 ) -> tuple[tuple[Optimum, ...], Status]:
     """Optima of the whole box, and how the search for them ended."""
     optima = _handed_over(context, earlier, settings.threshold)
+    if not optima:
+        interrupted = checked_linear(context, context.starts(start))
+        if interrupted is not None:
+            return (), interrupted
     if not optima and settings.options.max_starts == 0:
         starts = context.starts(start)
         if not len(starts):
@@ -182,7 +186,7 @@ def _optima(
 def _ascents(
     context: Context, settings: _Settings, starts: NDArray[np.float64], title: str
 ) -> tuple[tuple[Optimum, ...], Status]:
-    """Ascents from the values that were given beside earlier profiles, and from nowhere else."""
+    """Ascents from the values that were given, and from nowhere else."""
     local, polisher = local_solvers(context.problem)
     context.check_gradient(starts)
     search = MultiStart(local, polisher, n_starts=0, depth=settings.threshold + 1.0, rolling=True)
@@ -220,9 +224,6 @@ def _global_stage(
 ) -> tuple[tuple[Optimum, ...], Status]:
     """Search for the optima of the whole box."""
     given = context.starts(start)
-    interrupted = checked_linear(context, given)
-    if interrupted is not None:
-        return (), interrupted
     local, polisher = local_solvers(context.problem)
     options = settings.options
     if options.inner == "global":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wilks.core.parameter import Real
 from wilks.core.status import Outcome
-from wilks.xpcs.model import POWER_LAWS
+from wilks.xpcs.model import FLOW_NAMES
 from wilks.xpcs.noise import ESTIMATED
 from wilks.xpcs.quality import GOOD_MISFIT, MAX_CONDITION
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from wilks.xpcs.residual_statistics import ResidualStatistics
     from wilks.xpcs.result import XpcsFit
-
-_FLOW = (*POWER_LAWS[1], "phi0")
 
 
 def advice(result: XpcsFit, statistics: ResidualStatistics | None = None) -> tuple[str, ...]:
@@ -90,7 +88,7 @@ def _noise(result: XpcsFit, statistics: ResidualStatistics) -> Iterator[str]:
 
 def _sees_no_flow(result: XpcsFit) -> bool:
     """Is no parameter of the flow determined, and another one is?"""
-    flow = {name for name in result.identifiable if name in _FLOW}
+    flow = {name for name in result.identifiable if name in FLOW_NAMES}
     unknown = {name for name, each in result.identifiable.items() if not each}
     return bool(flow) and flow <= unknown < result.identifiable.keys()
 
@@ -100,7 +98,7 @@ def _open(result: XpcsFit) -> Iterator[str]:
     names = [name for name, each in found.items() if not each and name not in result.at_bounds]
     if _sees_no_flow(result):
         yield "Fit the mode 'static', or measure angles nearer to the flow and longer times: no flow is seen in these."
-        names = [name for name in names if name not in _FLOW]
+        names = [name for name in names if name not in FLOW_NAMES]
     if not names:
         return
     if len(names) == len(found):
@@ -116,7 +114,7 @@ def _open(result: XpcsFit) -> Iterator[str]:
 
 
 def _bounds(result: XpcsFit) -> Iterator[str]:
-    without = _FLOW if _sees_no_flow(result) else ()
+    without = FLOW_NAMES if _sees_no_flow(result) else ()
     for name, side in result.at_bounds.items():
         if name in without:
             continue

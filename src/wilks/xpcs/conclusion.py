@@ -124,7 +124,7 @@ def conclude(data: TwoTimeData, question: Question, prepared: Prepared, ended: E
         log=context.log,
         mode=question.mode,
         convention=question.convention,
-        scaling=question.scaling,
+        scaling=replace(question.scaling, kind=prepared.block.kind),
         scaling_reason=prepared.block.reason,
         t=data.t,
         phi=data.phi,

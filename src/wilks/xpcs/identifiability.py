@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wilks.core.parameter import Real
-from wilks.xpcs.model import POWER_LAWS
+from wilks.xpcs.model import FLOW_NAMES, POWER_LAWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,6 @@ _SEEN = 3.0
 """Standard errors by which an amplitude must differ from zero to be seen."""
 _RARE = 2.782
 """Quantile of the normal distribution that is exceeded with the probability 0.0027."""
-_FLOW = (*POWER_LAWS[1], "phi0")
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,12 @@ class Evidence:
 def judge(space: Space, evidence: Evidence) -> dict[str, Identifiability]:
     """Return the verdict on every free physical parameter."""
     dark = _no_contrast(evidence, evidence.n_angles + len(space.free))
-    still = evidence.shear_gain < chance(sum(name in space.free for name in _FLOW))
+    still = evidence.shear_gain < chance(sum(name in space.free for name in FLOW_NAMES))
     found = {}
     for name in space.free:
         if dark:
             reason = dark
-        elif name in _FLOW and still:
+        elif name in FLOW_NAMES and still:
             reason = f"no shear is seen: without it chi-squared rises by {evidence.shear_gain:.2g} only" + (
                 ", and there is one angle alone" if evidence.n_angles == 1 else ""
             )
@@ -124,7 +123,7 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
             others = [other for other in group if other != name]
             if not others:
                 return "chi-squared does not depend on it within its box"
-            alone = " (there is only one angle)" if evidence.n_angles == 1 and name in _FLOW else ""
+            alone = " (there is only one angle)" if evidence.n_angles == 1 and name in FLOW_NAMES else ""
             return f"only a combination with {' and '.join(others)} is determined{alone}"
     if evidence.n_angles == 1 and "phi0" in evidence.at_bounds and name in (POWER_LAWS[1][0], POWER_LAWS[1][2]):
         return "only a combination with phi0 is determined (there is only one angle)"

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,17 +120,20 @@ def profile(
     >>> len(found.intervals("alpha", 0.68))
     1
     """
-    names = (over,) if isinstance(over, str) else tuple(over)
+    began, names = time.perf_counter(), (over,) if isinstance(over, str) else tuple(over)
     question = _question(fit, names)
     chosen = replace(options or ProfileOptions(), max_starts=0)
     common = Common(None, None, resolve_seed(seed), stop, callbacks)
     assert fit.data is not None  # noqa: S101 - just checked
     prepared = prepare(fit.data, question)
-    made = _Making(fit, question, prepared, problem_of(question, prepared), common, log, chosen, float(roi_threshold))
+    made = _Making(
+        fit, question, prepared, problem_of(question, prepared), common, log, chosen, float(roi_threshold), began
+    )
     result = made.map(names, grid)
     if audit and result.status.success and set(names) != set(fit.space.free):
         result = made.audited(result, audit)
-    result = replace(result, status=made.told(result))
+    spent = replace(result.provenance, seconds=time.perf_counter() - began)
+    result = replace(result, status=made.told(result), provenance=spent)
     if throw and not result.status.success:
         raise FitFailedError(result)
     return result
@@ -167,7 +170,8 @@ def _counts(
     if grid is None:
         return None if len(names) == 1 else dict.fromkeys(names, _NODES[len(names)])
     entries = dict(grid) if isinstance(grid, Mapping) else dict(zip(names, grid, strict=False))
-    counts = {name: n for name, n in entries.items() if isinstance(n, int) and not isinstance(n, bool) and n > 1}
+    whole = (int, np.integer)
+    counts = {name: int(n) for name, n in entries.items() if isinstance(n, whole) and not isinstance(n, bool) and n > 1}
     return counts if set(counts) == set(names) and len(grid) == len(names) else None  # else the verb says what is wrong
 
 
@@ -183,7 +187,7 @@ class _Making:
     log: EvaluationLog | None
     options: ProfileOptions
     depth: float
-    began: float = field(default_factory=time.perf_counter)
+    began: float
 
     def map(
         self, names: tuple[str, ...], grid: Sequence[int | ArrayLike] | Mapping[str, int | ArrayLike] | None
@@ -214,7 +218,7 @@ class _Making:
             over=names,
             grid=grid,
             roi_threshold=self.depth,
-            start=[each if isinstance(each, Result) else self._free(each) for each in start],  # type: ignore[misc]  # as above
+            start=[each if isinstance(each, Result) else self._free(each) for each in start],  # type: ignore[misc]  # two kinds
             audit=0,
             options=self.options,
             log=self.log,
@@ -225,7 +229,7 @@ class _Making:
 
     def _left(self, after: ProfileResult | None, n_more: int = 0) -> tuple[StoppingRule, ...]:
         """The rules of the call, their limits less what is spent."""
-        n, seconds = (0, 0.0) if after is None else (after.n_evaluations, time.perf_counter() - self.began)
+        n, seconds = 0 if after is None else after.n_evaluations, time.perf_counter() - self.began
         found: list[StoppingRule] = []
         for rule in as_rules(self.common.stop):
             if isinstance(rule, MaxEvaluations):
@@ -333,9 +337,8 @@ class _Making:
 def _joined(earlier: ProfileResult, later: ProfileResult) -> ProfileResult:
     """The later map, with what the earlier one has cost."""
     executed = (*earlier.provenance.executed, *later.provenance.executed)
-    seconds = earlier.provenance.seconds + later.provenance.seconds
     return replace(
         later,
         n_evaluations=earlier.n_evaluations + later.n_evaluations,
-        provenance=replace(later.provenance, executed=executed, seconds=seconds, started=earlier.provenance.started),
+        provenance=replace(later.provenance, executed=executed, started=earlier.provenance.started),
     )

@@ -47,7 +47,8 @@ _FLOW = ("gamma_dot_0", "beta", "gamma_dot_offset")
 POWER_LAWS = (_DIFFUSION, _FLOW)
 """Names of amplitude, exponent and offset of transport coefficient and shear rate."""
 
-PHYSICAL_NAMES = {"static": _DIFFUSION, "laminar_flow": (*_DIFFUSION, *_FLOW, "phi0")}
+FLOW_NAMES = (*_FLOW, "phi0")
+PHYSICAL_NAMES = {"static": _DIFFUSION, "laminar_flow": (*_DIFFUSION, *FLOW_NAMES)}
 """Names of the physical parameters of each mode, in the order of the slopes of `wilks.xpcs.curves.Curves`."""
 
 
@@ -278,7 +279,7 @@ def _pick(values: Mapping[str, float], names: tuple[str, ...]) -> list[float]:
         missing = ", ".join(name for name in names if name not in values)
         raise InvalidConfigurationError(
             f"values: {missing} is missing; static mode needs {', '.join(_DIFFUSION)}, "
-            f"laminar_flow {', '.join((*_FLOW, 'phi0'))} too; got {', '.join(values) or 'nothing'}"
+            f"laminar_flow {', '.join(FLOW_NAMES)} too; got {', '.join(values) or 'nothing'}"
         ) from None
 
 

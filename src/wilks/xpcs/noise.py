@@ -38,7 +38,7 @@ ESTIMATED = "estimated from second differences along the age"
 
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 # About this many differences determine sigma to 0.7 %, in a small part of the time of folding a million values.
-_N_DIFFERENCES = 15_000
+N_DIFFERENCES = 15_000
 _CUT = 3.0
 _RMS_WITHIN_CUT = 0.986578
 _FOR_MEDIAN = 4000
@@ -62,7 +62,7 @@ def sigma_along_age(y: NDArray[np.floating], weights: NDArray[np.floating] | Non
     0.02
     """
     differences = []
-    for i in _sampled(n_t - 3, max(1, _N_DIFFERENCES * 2 // n_t)):
+    for i in _sampled(n_t - 3, max(1, N_DIFFERENCES * 2 // n_t)):
         rows = [row_slice(i + k, n_t) for k in range(3)]
         n = rows[2].stop - rows[2].start
         first, second, third = (y[row.start : row.start + n] for row in rows)
@@ -81,7 +81,7 @@ def sigma_of_halves(matrix: NDArray[np.floating]) -> float:
     """Standard deviation of the mean of two halves with independent noise, from their difference; NaN if none."""
     n_t = len(matrix)
     differences = []
-    for i in _sampled(n_t - 2, max(1, _N_DIFFERENCES * 2 // n_t)):
+    for i in _sampled(n_t - 2, max(1, N_DIFFERENCES * 2 // n_t)):
         with np.errstate(invalid="ignore"):
             difference = np.abs(matrix[i, i + 1 :] - matrix[i + 1 :, i]) / 2
         differences.append(difference[np.isfinite(difference)])

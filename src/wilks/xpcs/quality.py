@@ -93,7 +93,7 @@ def verdict(findings: Findings) -> XpcsQuality:
     if findings.condition_number > MAX_CONDITION and not open_names:
         marginal.append(f"Parameters are nearly degenerate: condition number {findings.condition_number:.1e}.")
     if findings.degenerate:
-        marginal.append("Another optimum fits about as well (see `basins`).")
+        marginal.append("Another optimum fits about as well.")
     flag: Flag = "poor" if poor else "marginal" if marginal else "good"
     significance = {
         name: abs(findings.values[name]) / error if math.isfinite(error) and error > 0 else 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _STRONG = 0.9
 _LISTED_ANGLES, _LISTED_KEYS = 12, 6
-_REFERENCE = re.compile(r" \(see `\w+`\)")
-"""To an attribute of the result, in a sentence that also stands in a terminal."""
 _QUALITY = {
     "good": "Values and errors can be quoted as they are.",
     "noisy": "Values can be quoted; read the reasons below before you quote errors.",
@@ -44,7 +41,7 @@ def verdict(result: XpcsFit, statistics: ResidualStatistics | None, advice: tupl
     ]
     reasons: list[str] = []
     if result.has_best:  # without, the message says it all
-        reasons += (_REFERENCE.sub("", text) for text in result.quality.reasons)
+        reasons += result.quality.reasons
         reasons += [f"{name}: {found.reason}." for name, found in result.identifiable.items() if not found]
     if statistics is not None and noisy:
         lines.append((False, "The residuals are not the noise that the standard errors take them for."))

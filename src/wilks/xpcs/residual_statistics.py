@@ -32,8 +32,7 @@ errors nor the values can be mended by a factor.
 *Standard errors under whiteness.* Of an autocorrelation :math:`N^{-1/2}` for N products (`wilks.xpcs.residual_sums`),
 of the mean :math:`n^{-1/2}`, of the deviation of the bulk, which outliers do not move, :math:`(0.93 / n)^{1/2}`
 (from the number of residuals between -1 and 1, which is binomial), together with the error of sigma itself where it
-was estimated (equation 1 of `wilks.xpcs.noise`; second differences along the age are correlated by -2/3 and 1/6, so
-that M of them are worth M / 1.94 independent ones). Chi-squared in a class of lags is compared by the cube root of
+was estimated (equation 1 of `wilks.xpcs.noise`). Chi-squared in a class of lags is compared by the cube root of
 Wilson and Hilferty (1931), which is normal down to a few pairs.
 """
 
@@ -46,8 +45,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.core.table import Table, with_error
-from wilks.xpcs.noise import ESTIMATED
-from wilks.xpcs.residual_sums import EXPECTED_BEYOND, TAILS, joined
+from wilks.xpcs.noise import ESTIMATED, N_DIFFERENCES
+from wilks.xpcs.residual_sums import EXPECTED_BEYOND, TAILS, first_lags, joined
 from wilks.xpcs.views import view
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ _WINDOW = 2.5
 _BULK = 0.93
 """Variance of the deviation of the bulk of n residuals, times n."""
 _LAG_CLASSES = 12
-_N_DIFFERENCES, _CORRELATED_DIFFERENCES = 15_000, 1.2 * 1.94
-"""Second differences that sigma is estimated from, at most, and how much less than independent ones they are worth."""
+_CLIPPED = 1.35
+"""How much less than independent normal ones the second differences are worth that sigma is estimated from."""
 _DIRECTIONS: tuple[tuple[Direction, str], ...] = (("age", "neighbouring ages"), ("lag", "neighbouring lags"))
 
 
@@ -286,7 +285,7 @@ def _spread_error(sums: ResidualSums, n_angles: int, *, is_estimated: bool) -> f
     """Standard error of the standard deviation of the bulk of the residuals of normal noise."""
     variance = _BULK / sums.n
     if is_estimated:
-        variance += _CORRELATED_DIFFERENCES / (2 * n_angles * min(_N_DIFFERENCES, sums.n / n_angles))
+        variance += _CLIPPED / (2 * n_angles * N_DIFFERENCES)
     return math.sqrt(variance)
 
 
@@ -309,7 +308,7 @@ def _tail_reasons(parts: Sequence[ResidualSums], sums: ResidualSums, *, advise_r
 def _lag_reasons(sums: ResidualSums, dt: float, factor: float) -> Iterator[str]:
     """Chi-squared in classes of lags, and at all lags up to each, over that of all."""
     n_lags = len(sums.squares)
-    starts = np.unique(np.geomspace(1, n_lags + 1, _LAG_CLASSES + 1).astype(int))[:-1] - 1
+    starts = first_lags(n_lags + 1, _LAG_CLASSES) - 1
     n = np.add.reduceat(sums.n_squares, starts)
     squares = np.add.reduceat(sums.squares, starts)
     ends = np.append(starts[1:], n_lags)

@@ -197,6 +197,17 @@ def joined(parts: Sequence[ResidualSums]) -> ResidualSums:
     )
 
 
+def first_lags(n_t: int, n: int) -> NDArray[np.intp]:
+    """First lags, in frames, of at most n classes of about the same width on a logarithmic scale.
+
+    Examples
+    --------
+    >>> first_lags(10, 3).tolist()
+    [1, 2, 4]
+    """
+    return np.unique(np.geomspace(1, n_t, n + 1).astype(int))[:-1]
+
+
 def by_age_and_lag(matrix: NDArray[Any]) -> NDArray[Any]:
     """Bring the pairs (i, i + l) of row i to column l, shape (n_t, n_t + 1); zero where there is no such pair.
 

@@ -175,12 +175,7 @@ class XpcsFit(Result):
             If there is no such angle, or the data are not here: a result that was loaded from a file gets them back
             by `with_data`.
         """
-        k = self._position(angle)
-        if self.data is None:
-            raise InvalidConfigurationError(
-                "residuals: this result was loaded without its data; use result.with_data(data).residuals(angle)"
-            )
-        residual = read(self, k).residual
+        residual = read(self, self._position(angle)).residual
         return np.where(np.isnan(residual), residual.T, residual)
 
     def with_data(self, data: TwoTimeData) -> XpcsFit:

@@ -144,6 +144,7 @@ class LinearBlock:
     upper: NDArray[np.float64]
     start: NDArray[np.float64]
     penalty: NDArray[np.float64]
+    kind: Kind
     reason: str
 
     @cached_property
@@ -249,7 +250,7 @@ def linear_block(
         ]
         none = np.empty((n, 0))
         empty = np.empty(0)
-        return LinearBlock((), none, none, fixed[0], fixed[1], empty, empty, empty, np.empty((0, 0)), reason)
+        return LinearBlock((), none, none, fixed[0], fixed[1], empty, empty, empty, np.empty((0, 0)), kind, reason)
     if kind == "individual":
         basis, labels = np.eye(n), [str(k) for k in range(n)]
     elif kind == "averaged":
@@ -284,6 +285,7 @@ def linear_block(
         upper,
         start,
         np.zeros((2 * k, 2 * k)),
+        kind,
         reason,
     )
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.xpcs.folding import fold
-from wilks.xpcs.residual_sums import residual_sums
+from wilks.xpcs.residual_sums import first_lags, residual_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -255,7 +255,7 @@ def _cuts(t: NDArray[np.float64], reading: Reading) -> tuple[tuple[Cut, ...], tu
     """Cuts along the lag and along the age."""
     n_t = len(t)
     width = max(1, n_t // _BAND)
-    lag_classes = np.unique(np.geomspace(1, n_t, _N_POINTS + 1).astype(int))[:-1]
+    lag_classes = first_lags(n_t, _N_POINTS)
     age_classes = np.unique(np.linspace(0, n_t, _N_POINTS + 1).astype(int))[:-1]
     along_lag, along_age = [], []
     for first in sorted({int(fraction * (n_t - width)) for fraction in _AGES}):

@@ -192,6 +192,11 @@ def test_manager_reads_json(tmp_path):
             lambda m: m.get_initial_parameters(),
             "1 parameter_names, but 2 values",
         ),
+        (
+            {"initial_parameters": {"parameter_names": ["D0", "alhpa"], "values": [1, 2]}},
+            lambda m: m.get_initial_parameters(),
+            "'alhpa' is no parameter; .*did you mean 'alpha'",
+        ),
         ({"a": 1}, lambda m: m.update_config("a.b", 2), "'a' in 'a.b' is a value"),
     ],
 )

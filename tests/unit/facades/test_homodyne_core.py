@@ -671,3 +671,17 @@ def test_information():
     assert info["status"]["nlsq_available"]
     assert info["primary_method"] == "nlsq"
     assert all(isinstance(text, str) for text in info["recommendations"])
+
+
+def test_cmaes_is_not_skipped_after_a_poor_start():
+    wrong = direct(STATIC) | {"sigma": 0.01 / 1.8}
+    result = fit_nlsq_cmaes(wrong, settings(cmaes={**CMAES, "auto_select": False}), TRUTH)
+    assert 1.5 < result.reduced_chi_squared < 5
+    assert not result.nlsq_diagnostics["cmaes"]["skipped"]
+
+
+def test_cmaes_never_ends_worse_than_it_began(monkeypatch, fitted):
+    worse = replace(fitted.fit, log_likelihood=fitted.fit.log_likelihood - 100)
+    monkeypatch.setattr(Asked, "fit", lambda *args: worse if "cma_es" in args else fitted.fit)
+    config = settings(cmaes={**CMAES, "auto_select": False, "warmstart_auto_skip": False})
+    assert fit_nlsq_cmaes(DATA, config, TRUTH).fit is fitted.fit

@@ -136,7 +136,7 @@ def test_parameters_within_their_errors_are_the_same():
 
 
 def test_number_of_workers(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.setattr("wilks.facades.homodyne.multistart.n_usable_cores", lambda: 6)
     assert get_n_workers(MultiStartConfig(), 10) == 6
     assert get_n_workers(MultiStartConfig(), 4) == 4
     assert get_n_workers(MultiStartConfig(n_workers=2), 10) == 2
@@ -384,3 +384,19 @@ def test_settings_of_the_search():
     assert CMAESWrapperConfig(max_generations=3, max_restarts=0).budget(7) == 9 * 3
     with pytest.raises(InvalidConfigurationError, match="preset: expected one of"):
         CMAESWrapperConfig(preset="cma")
+
+
+@pytest.mark.parametrize(("reduced", "flag"), [(1.0, "good"), (10.0, "marginal")])
+def test_another_basin_counts_by_the_size_of_the_noise(reduced, flag):
+    def single(data, start):
+        a = 1.0 if start[0] < 0.5 else 3.0
+        return SingleStartResult(0, start, np.array([a]), 1000.0 + 10 * (a > 2), reduced, success=True)
+
+    found = run_multistart_nlsq(None, [[0.0, 1.0]], MultiStartConfig(n_starts=4), single)
+    assert found.degeneracy_detected
+    assert found.to_optimization_result().quality_flag == flag
+
+
+def test_budget_of_the_warmup_is_iterations():
+    found = create_multistart_warmup_func(model, X, Y, ([0, 0], [10, 10]))(None, [9.0, 9.0], 2)
+    assert (found.n_iterations, found.n_fev) == (2, 3)

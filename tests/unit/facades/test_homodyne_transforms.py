@@ -74,7 +74,7 @@ def test_options_of_the_transforms():
     }
     assert tf.parse_shear_transform_config({"beta_reference": 1})["beta_reference"] == 1.0
     for wrong, message in (
-        ({"enable_gamma_log": True}, "unknown key 'enable_gamma_log'"),
+        ({"enable_gamma_log": True}, "no option 'enable_gamma_log'"),
         ({"enable_gamma_dot_log": 1}, "enable_gamma_dot_log: expected True or False"),
         ({"beta_reference": "x"}, "beta_reference: expected a number"),
         ([], "expected a dictionary"),

@@ -89,13 +89,14 @@ def test_too_many_discrete_combinations_are_refused():
     assert wilks.profile(problem, over=("x", "j"), grid={"x": 5}, seed=1, audit=0, callbacks=[]).status.success
 
 
-def test_a_wrong_linear_parameter_is_refused():
+@pytest.mark.parametrize("options", [None, wilks.ProfileOptions(max_starts=0)])
+def test_a_wrong_linear_parameter_is_refused(options):
     """A map with it would be too low everywhere."""
     x = np.linspace(0, 3, 20)
     space = Space(a=Real(0, 5), rate=Real(0.1, 5))
     problem = wilks.ResidualProblem(space, lambda v: 2 * np.exp(-x) - v["a"] * np.exp(-v["rate"] * x), linear=("rate",))
     with pytest.raises(wilks.InvalidProblemError, match="the residual is not linear in rate, which is declared so"):
-        wilks.profile(problem, over="a", seed=1, callbacks=[])
+        wilks.profile(problem, over="a", start={"a": 2.0, "rate": 1.0}, options=options, seed=1, callbacks=[])
 
 
 def test_a_problem_is_needed():

@@ -1,6 +1,7 @@
 """Profile maps of a fit, against one fit for each cell and against the profile of the general verb."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def test_numbers_of_nodes_reach_as_far_as_the_region(static):
     assert counted.in_roi.sum() >= 5
     assert (len(counted.axes["D0"]), len(counted.axes["alpha"])) == (9, 11)
     assert counted.axes["alpha"][-1] < 1.0  # of a box that ends at 2
-    by_name = xpcs.profile(static, "alpha", grid={"alpha": 21}, audit=0, **QUIET)
+    by_name = xpcs.profile(static, "alpha", grid={"alpha": np.int64(21)}, audit=0, **QUIET)
+    assert by_name.axes["alpha"][-1] < 1.0
     assert len(by_name.axes["alpha"]) >= 21
     with pytest.raises(wilks.InvalidConfigurationError, match="grid"):
         xpcs.profile(static, ("D0", "alpha"), grid=(9,), audit=0, **QUIET)
@@ -134,6 +136,12 @@ def test_the_audit_is_a_whole_fit_of_each_cell(static, method):
 
 
 @pytest.mark.usefixtures("few_nodes")
+def test_seconds_are_those_of_the_whole_call(static):
+    began = time.perf_counter()
+    found = xpcs.profile(static, ("D0", "alpha"), audit=6, **QUIET)
+    assert found.provenance.seconds == pytest.approx(time.perf_counter() - began, rel=0.2)
+
+
 def test_the_audit_mends_a_map_that_is_wrong(static, monkeypatch):
     """A planted fault: the map is lowered where alpha is large, as if another branch had been missed."""
     honest, calls = maps.map_of, []
@@ -188,7 +196,7 @@ def test_limits_hold_for_all_parts_of_a_map(static, monkeypatch):
     whole = xpcs.profile(static, ("D0", "alpha"), audit=4, **QUIET)
     assert sum(step.name == "handed over" for step in whole.provenance.executed) >= 1
     mapping = whole.n_evaluations - whole.audit.n_evaluations
-    for n in (mapping // 2, mapping + whole.audit.n_evaluations // 2, mapping):
+    for n in (mapping // 2, mapping + 3 * whole.audit.n_evaluations // 8, mapping):
         found = xpcs.profile(static, ("D0", "alpha"), audit=4, stop=wilks.MaxEvaluations(n), **QUIET)
         assert found.status.outcome is Outcome.EVALUATION_LIMIT
         assert f"{n} were allowed" in found.status.message

@@ -40,6 +40,15 @@ def test_angles_that_agree_are_not_accused():
     assert not told
 
 
+def test_angles_that_agree_are_not_accused_where_sigma_is_too_small():
+    told = []
+    for seed in range(10):
+        measured = data(seed=seed)
+        small = xpcs.TwoTimeData(measured.c2, PLACE.t, PLACE.phi, PLACE.q, sigma=0.002)  # of noise of 0.01
+        told += [reason for reason in fit(small, scaling="averaged").quality.reasons if "scaling=" in reason]
+    assert not told
+
+
 def test_correlations_without_their_background_are_recognised():
     measured = data()
     without = xpcs.TwoTimeData(np.asarray(measured.c2) - 1.0, PLACE.t, PLACE.phi, PLACE.q, sigma=0.01)

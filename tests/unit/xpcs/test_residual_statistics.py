@@ -350,3 +350,19 @@ def test_one_reading_serves_pictures_and_statistics(monkeypatch):
         view(result, angle)
     residual_statistics(result)
     assert read == [0, 1, 2]
+
+
+def test_the_error_of_the_deviation_is_its_scatter():
+    sums = [residual_sums(white(seed, 40, 1)[0]) for seed in range(300)]
+    error = statistics._spread_error(sums[0], 1, is_estimated=False)
+    assert np.std([each.bulk_deviation for each in sums]) == pytest.approx(error, rel=0.12)
+
+
+def test_the_error_of_the_deviation_where_sigma_is_estimated():
+    """The noise of the estimate is nearly that of the bulk itself where both are of the same few pairs."""
+    sums = []
+    for seed in range(200):
+        measured = noisy(white(seed, 40, 1), phi=(0.0,), sigma=None)
+        sums.append(residual_sums(fit(measured).residuals(0)))
+    error = statistics._spread_error(sums[0], 1, is_estimated=True)
+    assert np.std([each.bulk_deviation for each in sums]) == pytest.approx(error, rel=0.15)

@@ -50,11 +50,12 @@ _WITHOUT_EFFECT = (
 class CMAESWrapperConfig:
     """How to search and how to refine.
 
-    The budget is (generations) times (draws of a generation) evaluations for every run. Restarts double the population
-    in turn with small ones (BIPOP). Bounds are always normalised, memory and tolerances are those of the engine, so
-    `tol_fun`, `tol_x`, `auto_memory`, `memory_limit_gb`, `population_batch_size`, `normalize`,
-    `normalization_epsilon`, `refinement_workflow` and the refinement tolerances have no effect; a warning says so
-    where they are not at their default.
+    The budget is (generations) times (draws of a generation) evaluations for every run, and that is all that
+    `restart_strategy` and `max_restarts` say: a run that has converged is followed by another one as long as the budget
+    lasts, with a doubled population in turn with small ones (BIPOP). Bounds are always normalised, memory and
+    tolerances are those of the engine, so `tol_fun`, `tol_x`, `auto_memory`, `memory_limit_gb`,
+    `population_batch_size`, `normalize`, `normalization_epsilon`, `refinement_workflow` and the refinement tolerances
+    have no effect; a warning says so where they are not at their default.
 
     Examples
     --------
@@ -127,8 +128,8 @@ class CMAESResult:
     chi_squared, success, message
         Sum of squared residuals over sigma, and how it ended.
     diagnostics
-        ``evaluations``, ``generations``, ``cmaes_chi_squared``, ``chi_squared_improvement`` (of the refinement, as a
-        fraction), ``quality`` and ``warmstart``.
+        ``evaluations``, ``n_runs`` (1 + restarts), ``cmaes_chi_squared``, ``chi_squared_improvement`` (of the
+        refinement, as a fraction), ``quality`` and ``warmstart``.
     method_used, nlsq_refined
         ``"cmaes"``; was there a local fit after it?
     """
@@ -231,7 +232,6 @@ class CMAESWrapper:
             success = math.isfinite(chi_squared)
             return CMAESResult(squares.start, fixed, chi_squared, success, message="All parameters are fixed.")
         step = None if warmstart_chi2 is None else config.sigma_warmstart
-        n_draws = int(config.to_cmaes_config(len(names)).n_draws or 1)
         found = search(
             squares.problem(Loss(), squares.given),
             config.to_cmaes_config(len(names), sigma_override=step),
@@ -242,7 +242,7 @@ class CMAESWrapper:
         )
         diagnostics: dict[str, Any] = {
             "evaluations": found.n_evaluations,
-            "generations": found.n_evaluations // n_draws,
+            "n_runs": found.details["n_runs"],
             "chi_squared_improvement": 0.0,
             "warmstart": warmstart_chi2 is not None,
         }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.xpcs.translation_rules import SECTIONS as TRANSLATED
 
 KEYS: dict[str, str] = {
     "workflow": "workflow",
@@ -141,34 +142,13 @@ KEYS: dict[str, str] = {
 ALIASES = {"tolerance": "ftol", "diagnostics.enabled": "diagnostics.enable"}
 """Other spellings of a key."""
 
+_PLACE = "optimization.nlsq"
 WITHOUT_FIELD = frozenset(
-    {
-        "memory_fraction",
-        "memory_threshold_gb",
-        "use_streaming",
-        "force_stratified_ls",
-        "verbose",
-        "streaming.batch_size",
-        "streaming.max_epochs",
-        "streaming.learning_rate",
-        "streaming.convergence_tol",
-        "diagnostics.sample_size",
-        "diagnostics.check_gradients",
-        "diagnostics.log_jacobian_norms",
-        "hybrid_streaming.verbose",
-        "hybrid_streaming.log_frequency",
-        "anti_degeneracy.enable",
-        "anti_degeneracy.execute_layers",
-        "anti_degeneracy.regularization.enable",
-        "anti_degeneracy.shear_weighting.enable",
-        "anti_degeneracy.shear_weighting.alpha",
-        "anti_degeneracy.shear_weighting.min_weight",
-        "anti_degeneracy.shear_weighting.update_frequency",
-        "anti_degeneracy.shear_weighting.normalize",
-        "multi_start.custom_starts",
-        "cmaes.n_seeds",
-    }
-)
+    f"{path}.{key}".removeprefix(f"{_PLACE}.")
+    for path, part in TRANSLATED.items()
+    if path == _PLACE or path.startswith(f"{_PLACE}.")
+    for key in part.keys
+).difference(KEYS, ALIASES) | {"multi_start.custom_starts"}
 """Keys that a configuration may hold and `NLSQConfig` has no field for."""
 
 SECTIONS = frozenset(

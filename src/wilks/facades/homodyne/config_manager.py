@@ -10,6 +10,7 @@ from typing import Any
 
 from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Real
+from wilks.facades.gfo.options import guess
 from wilks.store import document
 from wilks.xpcs.model import PHYSICAL_NAMES
 from wilks.xpcs.parameters import ALIASES, DEFAULTS, check_mode
@@ -185,6 +186,12 @@ class ConfigManager:
         if len(names) != len(values):
             raise InvalidConfigurationError(
                 f"initial_parameters: {len(names)} parameter_names, but {len(values)} values; give one for each"
+            )
+        known = [*their_names(self.analysis_mode), "contrast", "offset"]
+        unknown = [name for name in names if their_name(name) not in known]
+        if unknown:
+            raise InvalidConfigurationError(
+                f"initial_parameters: {', '.join(map(repr, unknown))} is no parameter; {guess(unknown[0], known)}"
             )
         pairs = zip(map(their_name, names), values, strict=True)
         return {

@@ -105,6 +105,16 @@ def compute_optimal_x_scale(
             f"{safety_factor!r}, {min_scale!r} and {max_scale!r}"
         )
     norms = compute_gradient_norms(parameters, data, config, analysis_mode)
+    return _scales(norms, baseline_params, safety_factor, min_scale, max_scale)
+
+
+def _scales(
+    norms: dict[str, float],
+    baseline_params: Sequence[str] | None = None,
+    safety_factor: float = 1.0,
+    min_scale: float = 1e-8,
+    max_scale: float = 1e2,
+) -> dict[str, float]:
     if baseline_params is None:
         baseline = [name for name in _BASELINE if name in norms]
     else:
@@ -156,14 +166,15 @@ def diagnose_gradient_imbalance(
             f"Nothing changes with {', '.join(names[sizes == 0])} here: fix what the data do not tell, or look at "
             "another point."
         )
+    norms = dict(zip(names.tolist(), sizes.tolist(), strict=True))
     return {
-        "gradient_norms": dict(zip(names.tolist(), sizes.tolist(), strict=True)),
+        "gradient_norms": norms,
         "imbalance_detected": ratio > threshold,
         "max_ratio": ratio,
         "condition_number": condition,
         "recommendations": {
             "summary": summary,
-            "x_scale_map": compute_optimal_x_scale(parameters, data, config, analysis_mode),
+            "x_scale_map": _scales(norms),
         },
     }
 

@@ -37,7 +37,6 @@ __all__ = [
 
 STEP = 6e-6
 """Of a parameter, relative: about the cube root of the rounding error, the best for a central difference."""
-"""Of a parameter, relative: about the cube root of the rounding error, the best for a central difference."""
 
 
 def compute_jacobian_stats(

@@ -7,7 +7,6 @@ three of their standard errors; basins that fit about as well as the best one ar
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.evaluation.executors import n_usable_cores
 from wilks.facades.homodyne.outcome import optimization_result
 from wilks.facades.homodyne.results import OptimizationResult
 from wilks.facades.homodyne.starts import (
@@ -288,7 +288,7 @@ def get_n_workers(config: MultiStartConfig, n_starts: int) -> int:
     >>> get_n_workers(MultiStartConfig(n_workers=8), 3)
     3
     """
-    return max(1, min(config.n_workers or os.cpu_count() or 1, n_starts))
+    return max(1, min(config.n_workers or n_usable_cores(), n_starts))
 
 
 def run_multistart_nlsq(

@@ -124,7 +124,7 @@ def vector(fit: XpcsFit) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[
         columns = np.array([fit.names.index(name) for name in block.names], dtype=np.intp)
         to_vector[np.ix_(used, columns)] = block.to_contrast
         to_vector[np.ix_(n_phi + used, columns)] = block.to_offset
-    covariance = _transformed(to_vector, fit.covariance)
+    covariance = transformed(to_vector, fit.covariance)
     unused = np.flatnonzero(np.isnan(values))
     covariance[unused, :] = covariance[:, unused] = np.nan
     return names, values, covariance
@@ -150,7 +150,7 @@ def without_chi_squared(fit: XpcsFit) -> XpcsQuality:
     return verdict(Findings(**unknown))
 
 
-def _transformed(matrix: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def transformed(matrix: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """T cov T' where entries may be infinite or NaN: they stay in the rows that depend on them, and only there."""
     known = np.where(np.isfinite(covariance), covariance, 0.0)
     found = matrix @ known @ matrix.T

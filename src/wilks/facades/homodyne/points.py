@@ -8,7 +8,8 @@ points; the model is that of `wilks.xpcs.Convention.homodyne`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,12 +103,12 @@ class Points:
     dt: float | None = None
     sigma: NDArray[np.float64] | float | None = None
 
-    @property
+    @cached_property
     def angles(self) -> NDArray[np.float64]:
         """Different angles, ascending."""
         return np.unique(self.phi)
 
-    @property
+    @cached_property
     def axis(self) -> TimeAxis:
         """Times of all points."""
         return TimeAxis.of(np.concatenate([self.t1, self.t2]), self.dt)
@@ -171,7 +172,7 @@ def points_of(given: object) -> Points:
         columns = _columns(given)
     phi, t1, t2, g2 = columns
     bare = Points(phi, t1, t2, g2, scalars["q"], scalars["L"], scalars["dt"])
-    return Points(phi, t1, t2, g2, bare.q, bare.gap, bare.dt, _sigma(_get(given, "sigma"), bare))
+    return replace(bare, sigma=_sigma(_get(given, "sigma"), bare))
 
 
 def chunk_arrays(chunk: object, number: int) -> list[NDArray[np.float64]]:

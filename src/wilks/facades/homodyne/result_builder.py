@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError, InvalidDataError
+from wilks.facades.homodyne.outcome import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -263,7 +264,7 @@ class ResultBuilder:
         whole = np.zeros((2 * n_phi + n_physical, expected[0]))
         whole[: 2 * n_phi, : inner.shape[1]] = inner
         whole[2 * n_phi :, inner.shape[1] :] = np.eye(n_physical)
-        self.covariance = whole @ self.covariance @ whole.T
+        self.covariance = transformed(whole, self.covariance)
         return self
 
     def build(

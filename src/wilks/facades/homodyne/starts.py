@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from wilks.core.errors import InvalidConfigurationError
 from wilks.core.parameter import Real
 from wilks.core.random import latin_hypercube
 from wilks.core.space import Space
+from wilks.evaluation.executors import n_usable_cores
 from wilks.facades.homodyne.notices import notice
 from wilks.searchers.screening import design_points
 
@@ -154,7 +154,7 @@ def screen_starts(
     if not 0 < keep_fraction <= 1:
         raise InvalidConfigurationError(f"keep_fraction: expected a fraction above 0 and up to 1, got {keep_fraction}")
     points = np.atleast_2d(np.asarray(starts, dtype=float))
-    workers = n_workers or max(1, (os.cpu_count() or 2) - 1)
+    workers = n_workers or max(1, n_usable_cores() - 1)
     costs = np.array(mapped(cost_func, points, workers), dtype=float)
     costs[np.isnan(costs)] = np.inf
     n = min(len(points), max(min_keep, math.ceil(keep_fraction * len(points))))

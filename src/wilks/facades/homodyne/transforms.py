@@ -6,7 +6,6 @@ The engine of wilks needs neither: rates and amplitudes are on a log scale in it
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.facades.gfo.options import guess
+from wilks.facades.homodyne.config_manager import their_name
 from wilks.facades.homodyne.parameter_utils import build_parameter_labels
+from wilks.facades.homodyne.validation.options import section
 from wilks.xpcs.model import PHYSICAL_NAMES
-from wilks.xpcs.parameters import ALIASES, SCALING_NAMES, check_mode
+from wilks.xpcs.parameters import SCALING_NAMES, check_mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +43,7 @@ __all__ = [
     "wrap_stratified_function_with_transforms",
 ]
 
-_RATE, _RATE_OFFSET, _EXPONENT = "gamma_dot_t0", "gamma_dot_t_offset", "beta"
-_CANONICAL = {"gamma_dot_0": _RATE, "gamma_dot_offset": _RATE_OFFSET}
-"""The names of homodyne for what the engine calls otherwise."""
+_RATE, _EXPONENT = "gamma_dot_t0", "beta"
 _OPTIONS: dict[str, Any] = {"enable_gamma_dot_log": False, "enable_beta_centering": False, "beta_reference": 0.0}
 
 
@@ -55,9 +55,7 @@ def normalize_param_key(name: str) -> str:
     >>> normalize_param_key(" gamma_dot_0 "), normalize_param_key("phi_0"), normalize_param_key("D0")
     ('gamma_dot_t0', 'phi0', 'D0')
     """
-    plain = name.strip()
-    ours = ALIASES.get(plain, plain)
-    return _CANONICAL.get(ours, ours)
+    return their_name(name.strip())
 
 
 def normalize_x_scale_map(raw_map: Mapping[str, float] | None) -> dict[str, float]:
@@ -134,8 +132,7 @@ def build_per_parameter_x_scale(
     known = {*labels, *SCALING_NAMES, *map(normalize_param_key, PHYSICAL_NAMES[check_mode(analysis_mode)])}
     unknown = [name for name in given if name not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], sorted(known), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"they are {', '.join(sorted(known))}"
+        hint = guess(unknown[0], sorted(known))
         raise InvalidConfigurationError(f"x_scale_map: {unknown[0]!r} is no parameter of {analysis_mode!r}; {hint}")
     scales = [given.get(label, given.get(label.split("_")[0], 1.0) if _is_scaling(label) else 1.0) for label in labels]
     return None if all(scale == 1.0 for scale in scales) else np.array(scales)
@@ -175,15 +172,7 @@ def parse_shear_transform_config(config: Mapping[str, Any] | None) -> dict[str, 
     >>> parse_shear_transform_config({"enable_gamma_dot_log": True})
     {'enable_gamma_dot_log': True, 'enable_beta_centering': False, 'beta_reference': 0.0}
     """
-    if config is not None and not isinstance(config, Mapping):
-        raise InvalidConfigurationError(f"shear transforms: expected a dictionary, got {config!r:.200}")
-    given = dict(config or {})
-    unknown = [name for name in given if name not in _OPTIONS]
-    if unknown:
-        raise InvalidConfigurationError(
-            f"shear transforms: unknown key {unknown[0]!r}; known are {', '.join(_OPTIONS)}"
-        )
-    found = {**_OPTIONS, **given}
+    found = {**_OPTIONS, **section("shear transforms", config, tuple(_OPTIONS))}
     for name in ("enable_gamma_dot_log", "enable_beta_centering"):
         if not isinstance(found[name], bool):
             raise InvalidConfigurationError(f"shear transforms: {name}: expected True or False, got {found[name]!r}")

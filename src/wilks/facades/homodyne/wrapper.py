@@ -156,7 +156,7 @@ def create_multistart_warmup_func(
     def warm(data: Any, initial_params: ArrayLike, n_iterations: int) -> SingleStartResult:  # noqa: ANN401 - not used
         start, began = np.asarray(initial_params, dtype=float).ravel(), time.perf_counter()
         n = len(start)
-        settings = SolverSettings(max_evaluations=max(1, int(n_iterations)) * (n + 1))
+        settings = SolverSettings(max_evaluations=1 + max(1, int(n_iterations)))
         names = [f"p{k}" for k in range(n)]
         found = solve(curve.residual, start, bounds, names, settings, chunked=curve.is_chunked, callbacks=())
         chi_squared = curve.chi_squared(found.params)
@@ -169,7 +169,7 @@ def create_multistart_warmup_func(
             success=bool(np.isfinite(chi_squared)),
             status=int(found.success),
             message=found.message,
-            n_iterations=found.n_evaluations // (n + 1),
+            n_iterations=found.n_evaluations - 1,
             n_fev=found.n_evaluations,
             wall_time=time.perf_counter() - began,
         )

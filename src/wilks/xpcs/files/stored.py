@@ -97,7 +97,9 @@ def require_matrix(path: str, name: str, dataset: Any, n: int, index: int | None
         If it is not.
     """
     if dataset is None:
-        raise InvalidDataError(f"{path}: the data set {name} is missing, expected a matrix of {n} x {n} numbers")
+        raise InvalidDataError(
+            f"{path}: the data set {name} is missing or damaged, expected a matrix of {n} x {n} numbers"
+        )
     shape, dtype = getattr(dataset, "shape", None), getattr(dataset, "dtype", None)
     if shape is None or dtype is None:
         raise InvalidDataError(f"{path}: {name} is a group, expected a matrix of {n} x {n} numbers")

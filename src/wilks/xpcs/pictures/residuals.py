@@ -9,7 +9,7 @@ import numpy as np
 from wilks.plots import style
 from wilks.plots.grid import clean
 from wilks.xpcs.residual_statistics import residual_statistics
-from wilks.xpcs.residual_sums import CLASSES
+from wilks.xpcs.residual_sums import CLASSES, first_lags
 from wilks.xpcs.views import check_data
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _draw_angles(ax: Axes, found: ResidualStatistics) -> None:
 def _draw_lags(ax: Axes, found: ResidualStatistics, dt: float) -> None:
     sums = found.overall
     n_lags = len(sums.squares)
-    starts = np.unique(np.geomspace(1, n_lags + 1, _N_LAGS + 1).astype(int))[:-1] - 1
+    starts = first_lags(n_lags + 1, _N_LAGS) - 1
     n = np.add.reduceat(sums.n_squares, starts)
     known = n > 0
     squares = np.add.reduceat(sums.squares, starts)[known]

@@ -44,7 +44,7 @@ def scaling(result: XpcsFit) -> Figure:
         ("contrast", result.contrast, result.contrast_errors),
         ("offset", result.offset, result.offset_errors),
     )
-    kind = _kind(result)
+    kind = result.scaling.kind
     curves = _curves(result, kind)
     for ax, (name, values, errors), curve in zip(panels, rows, curves[1:], strict=True):
         handles: list[Any] = []
@@ -63,13 +63,6 @@ def scaling(result: XpcsFit) -> Figure:
         if not np.isfinite(values).any():
             ax.text(0.5, 0.5, "not known", transform=ax.transAxes, ha="center", va="center", color="0.3")
     return figure
-
-
-def _kind(result: XpcsFit) -> str:
-    """What ``"auto"`` came to; the other kinds are what they are called."""
-    if result.scaling.kind != "auto":
-        return result.scaling.kind
-    return "averaged" if "contrast" in result.names else "individual"
 
 
 def _curves(result: XpcsFit, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -20,6 +20,7 @@ from wilks.core.status import Outcome
 from wilks.facades.homodyne.curve import Curve
 from wilks.facades.homodyne.notices import NoEffectWarning, notice
 from wilks.facades.homodyne.strategies.solving import Solved, SolverSettings, solve
+from wilks.facades.homodyne.validation.options import section
 from wilks.store.log import EvaluationLog
 
 if TYPE_CHECKING:
@@ -276,10 +277,7 @@ def _folder(given: Mapping[str, Any] | str | Path | None) -> Path | None:
         return None
     if not isinstance(given, Mapping):
         return Path(given)
-    unknown = [key for key in given if key not in (*_CHECKPOINT_KEYS, *_CHECKPOINT_WITHOUT_EFFECT)]
-    if unknown:
-        known = ", ".join((*_CHECKPOINT_KEYS, *_CHECKPOINT_WITHOUT_EFFECT))
-        raise InvalidConfigurationError(f"checkpoint_config: unknown key {unknown[0]!r}; known are {known}")
+    section("checkpoint_config", given, (*_CHECKPOINT_KEYS, *_CHECKPOINT_WITHOUT_EFFECT))
     idle = [key for key in given if key in _CHECKPOINT_WITHOUT_EFFECT]
     if idle:
         notice(

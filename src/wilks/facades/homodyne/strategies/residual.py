@@ -75,14 +75,18 @@ class StratifiedResidualFunction:
         self.physical_param_names = list(physical_param_names)
         self.logger = logging.getLogger("homodyne") if logger is None else logger
         self._order = _order(self.physical_param_names)
-        self._points = points_of(stratified_data)
-        self.angles = self._points.angles
-        self.n_chunks, self.n_total_points = len(self.chunks), len(self._points.g2)
+        self.points = points_of(stratified_data)
+        self.angles = self.points.angles
+        self.n_chunks, self.n_total_points = len(self.chunks), len(self.points.g2)
+
+    @cached_property
+    def _angles_of_chunks(self) -> list[Arrays]:
+        return [chunk_arrays(chunk, number)[0] for number, chunk in enumerate(self.chunks)]
 
     @cached_property
     def chunk_sizes(self) -> list[int]:
         """Number of points of each chunk."""
-        return [np.size(chunk.g2) for chunk in self.chunks]
+        return [len(phi) for phi in self._angles_of_chunks]
 
     @cached_property
     def parameter_names(self) -> list[str]:
@@ -91,13 +95,13 @@ class StratifiedResidualFunction:
 
     @cached_property
     def _place(self) -> tuple[Any, tuple[NDArray[np.intp], ...]]:
-        axis = self._points.axis
-        return self._points.geometry(axis), self._points.positions(axis)
+        axis = self.points.axis
+        return self.points.geometry(axis), self.points.positions(axis)
 
     @cached_property
     def _is_used(self) -> NDArray[np.bool_]:
         _, (_, first, second) = self._place
-        return np.asarray((first != second) & np.isfinite(self._points.g2))
+        return np.asarray((first != second) & np.isfinite(self.points.g2))
 
     def __call__(self, params: ArrayLike) -> Arrays:
         """Return the residuals of all points, shape (n_total_points,).
@@ -123,8 +127,8 @@ class StratifiedResidualFunction:
         """Return the residuals for contrasts and offsets of all angles, and physical parameters as they were named."""
         geometry, (k, first, second) = self._place
         f = decay_at(model_curves(physical[self._order], geometry), k, first, second)
-        difference = self._points.g2 - offset[k] - contrast[k] * f
-        sigma = self._points.sigma
+        difference = self.points.g2 - offset[k] - contrast[k] * f
+        sigma = self.points.sigma
         return np.where(self._is_used, difference if sigma is None else difference / sigma, 0.0)
 
     def validate_chunk_structure(self) -> bool:
@@ -135,8 +139,8 @@ class StratifiedResidualFunction:
         InvalidDataError
             If one does not.
         """
-        for number, chunk in enumerate(self.chunks):
-            missing = np.setdiff1d(self.angles, chunk_arrays(chunk, number)[0])
+        for number, phi in enumerate(self._angles_of_chunks):
+            missing = np.setdiff1d(self.angles, phi)
             if len(missing):
                 raise InvalidDataError(
                     f"chunk {number} has no points of {len(missing)} of {len(self.angles)} angles, the first is "
@@ -153,12 +157,12 @@ class StratifiedResidualFunction:
             "n_angles": len(self.angles),
             "per_angle_scaling": self.per_angle_scaling,
             "chunk_sizes": sizes,
-            "chunk_angle_counts": [len(np.unique(chunk.phi)) for chunk in self.chunks],
+            "chunk_angle_counts": [len(np.unique(phi)) for phi in self._angles_of_chunks],
             "min_chunk_size": min(sizes),
             "max_chunk_size": max(sizes),
             "mean_chunk_size": float(np.mean(sizes)),
             "n_points_used": int(self._is_used.sum()),
-            "sigma_is_given": self._points.sigma is not None,
+            "sigma_is_given": self.points.sigma is not None,
         }
 
     def log_diagnostics(self) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
-from wilks.facades.homodyne.points import chunk_arrays
 from wilks.facades.homodyne.strategies.residual import StratifiedResidualFunction
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ class StratifiedResidualFunctionJIT:
         sizes = self._plain.chunk_sizes
         self.n_chunks, self.max_chunk_size, self.n_real_points = len(sizes), max(sizes), sum(sizes)
         self.mask: NDArray[np.bool_] = np.arange(self.max_chunk_size) < np.array(sizes)[:, None]
-        columns = [chunk_arrays(chunk, number) for number, chunk in enumerate(self._plain.chunks)]
-        padded = [self._padded(np.concatenate([each[i] for each in columns])) for i in range(4)]
+        points = self._plain.points
+        padded = [self._padded(each) for each in (points.phi, points.t1, points.t2, points.g2)]
         self.phi_padded, self.t1_padded, self.t2_padded, self.g2_padded = padded
 
     def __call__(self, params: ArrayLike) -> Arrays:

@@ -17,6 +17,7 @@ from wilks.core.errors import InvalidConfigurationError
 from wilks.core.loss import Loss
 from wilks.facades.homodyne.notices import NoEffectWarning, notice
 from wilks.facades.homodyne.strategies.squares import BoxedSquares
+from wilks.facades.homodyne.validation.options import section
 from wilks.loop.stopping import MaxEvaluations
 from wilks.verbs.fit import fit
 from wilks.verbs.fit_options import FitOptions
@@ -67,11 +68,7 @@ class SolverSettings:
         InvalidConfigurationError
             If one is unknown or cannot be used.
         """
-        unknown = [name for name in given if name not in (*_USED, *_WITHOUT_EFFECT)]
-        if unknown:
-            raise InvalidConfigurationError(
-                f"unknown option of the solver {unknown[0]!r}; known are {', '.join((*_USED, *_WITHOUT_EFFECT))}"
-            )
+        section("solver", given, (*_USED, *_WITHOUT_EFFECT))
         idle = [name for name in given if name in _WITHOUT_EFFECT]
         if idle:
             notice(

@@ -86,14 +86,10 @@ class InputValidator:
         self, xdata: ArrayLike, ydata: ArrayLike, initial_params: ArrayLike, bounds: Bounds | None
     ) -> bool:
         """Is everything right? See `strict_mode`."""
-        self._findings = [*_dimensions(xdata, ydata), *not_finite("xdata", xdata), *not_finite("ydata", ydata)]
-        if bounds is not None:
-            self._findings += _bounds(bounds, np.size(initial_params))
-        self._findings += _start(initial_params, None if self._findings_on_bounds() else bounds)
+        wrong = [] if bounds is None else list(_bounds(bounds, np.size(initial_params)))
+        self._findings = [*_dimensions(xdata, ydata), *not_finite("xdata", xdata), *not_finite("ydata", ydata), *wrong]
+        self._findings += _start(initial_params, None if wrong else bounds)
         return settle("The input cannot be fitted", self._findings, strict=self.strict_mode)
-
-    def _findings_on_bounds(self) -> bool:
-        return any(text.startswith("bounds") for text in self._findings)
 
 
 def _dimensions(xdata: ArrayLike, ydata: ArrayLike) -> Iterator[str]:
