@@ -1,7 +1,8 @@
 """wilks: from a likelihood to what it says.
 
 One problem definition for all verbs: `search` looks for the good regions, `fit` finds the best point and its errors,
-`profile` maps the profile likelihood, `compare` puts their answers side by side. Heavy parts load on use.
+`profile` maps the profile likelihood, `sample` draws
+from the posterior, `compare` puts their answers side by side. Heavy parts load on use.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from wilks.core.additive import AdditiveProblem
 from wilks.core.derived import Derived
 from wilks.core.errors import (
     CheckpointError,
@@ -18,6 +20,7 @@ from wilks.core.errors import (
     InvalidDataError,
     InvalidProblemError,
     MissingDependencyError,
+    SampleFailedError,
     SearchFailedError,
     StopRun,
     WilksError,
@@ -33,11 +36,17 @@ from wilks.core.status import Outcome, Status
 
 if TYPE_CHECKING:
     from wilks import facades, plots, problems, xpcs
+    from wilks.evaluation.dask import DaskExecutor
     from wilks.evaluation.executors import ProcessExecutor, SerialExecutor
     from wilks.evaluation.mpi import MPIExecutor
+    from wilks.evaluation.sharding import ShardedExecutor
     from wilks.loop.progress import Progress
     from wilks.loop.stopping import MaxEvaluations, MaxTime, NoImprovement, TargetLogLikelihood
     from wilks.profiles.volume_options import VolumeOptions
+    from wilks.samplers.consensus.options import Consensus
+    from wilks.samplers.ensemble_options import Ensemble
+    from wilks.samplers.importance import AdaptiveImportance
+    from wilks.samplers.nuts_options import Nuts
     from wilks.searchers.annealing import SimulatedAnnealing
     from wilks.searchers.cma_es import CmaEs
     from wilks.searchers.designs import Initial
@@ -53,6 +62,7 @@ if TYPE_CHECKING:
     from wilks.verbs.fit import fit
     from wilks.verbs.fit_options import FitOptions
     from wilks.verbs.profile import profile
+    from wilks.verbs.sample import sample
     from wilks.verbs.search import search
     from wilks.verbs.volume import sample_volume
 
@@ -60,9 +70,11 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "EvaluationLog": "wilks.store.log",
+    "DaskExecutor": "wilks.evaluation.dask",
     "MPIExecutor": "wilks.evaluation.mpi",
     "ProcessExecutor": "wilks.evaluation.executors",
     "SerialExecutor": "wilks.evaluation.executors",
+    "ShardedExecutor": "wilks.evaluation.sharding",
     "Progress": "wilks.loop.progress",
     "MaxEvaluations": "wilks.loop.stopping",
     "MaxTime": "wilks.loop.stopping",
@@ -70,6 +82,10 @@ _LAZY = {
     "TargetLogLikelihood": "wilks.loop.stopping",
     "ProfileOptions": "wilks.profiles.options",
     "VolumeOptions": "wilks.profiles.volume_options",
+    "AdaptiveImportance": "wilks.samplers.importance",
+    "Consensus": "wilks.samplers.consensus.options",
+    "Ensemble": "wilks.samplers.ensemble_options",
+    "Nuts": "wilks.samplers.nuts_options",
     "CmaEs": "wilks.searchers.cma_es",
     "DifferentialEvolution": "wilks.searchers.differential_evolution",
     "EvolutionStrategy": "wilks.searchers.evolution_strategy",
@@ -86,6 +102,7 @@ _LAZY = {
     "FitOptions": "wilks.verbs.fit_options",
     "fit": "wilks.verbs.fit",
     "profile": "wilks.verbs.profile",
+    "sample": "wilks.verbs.sample",
     "sample_volume": "wilks.verbs.volume",
     "search": "wilks.verbs.search",
     "facades": "wilks.facades",
@@ -95,11 +112,16 @@ _LAZY = {
 }
 
 __all__ = [
+    "AdaptiveImportance",
+    "AdditiveProblem",
     "Categorical",
     "CheckpointError",
     "CmaEs",
+    "Consensus",
+    "DaskExecutor",
     "Derived",
     "DifferentialEvolution",
+    "Ensemble",
     "EvaluationError",
     "EvaluationLog",
     "EvolutionStrategy",
@@ -123,6 +145,7 @@ __all__ = [
     "MissingDependencyError",
     "NoImprovement",
     "Normal",
+    "Nuts",
     "Outcome",
     "ParallelTempering",
     "ParticleSwarm",
@@ -133,8 +156,10 @@ __all__ = [
     "RandomSearch",
     "Real",
     "ResidualProblem",
+    "SampleFailedError",
     "SearchFailedError",
     "SerialExecutor",
+    "ShardedExecutor",
     "SimulatedAnnealing",
     "Sobol",
     "Space",
@@ -151,6 +176,7 @@ __all__ = [
     "plots",
     "problems",
     "profile",
+    "sample",
     "sample_volume",
     "search",
     "xpcs",

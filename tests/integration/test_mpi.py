@@ -122,6 +122,35 @@ class MPIProject(Project):
 
 # ---------------------------------------------------------------------- the same answers
 
+SHARDED = """
+executor = wilks.ShardedExecutor(executor)
+seen = set()
+
+
+def sums(values, shard):
+    return [shard[1] * values["a"], *(np.arange(5) == shard[0]) * float(os.getpid())]
+
+
+def total_log_likelihood(values, total):
+    seen.add(tuple(total[1:]))
+    return -abs(total[0]) - values["b"] ** 2 - values["c"] ** 2
+
+
+shards = [(number, 0.1 * number) for number in range(5)]
+additive = wilks.AdditiveProblem(space, shards, sums, total_log_likelihood)
+search = wilks.search(additive, wilks.RandomSearch(), n_evaluations=60, seed=1, executor=executor)
+(pids,) = seen  # every shard was always in the same process
+serial = wilks.search(additive, wilks.RandomSearch(), n_evaluations=60, seed=1)
+print(*[len(set(pids[:2])), len(set(pids[2:])), len(set(pids)), serial.log_likelihood == search.log_likelihood])
+"""
+
+
+def test_shards_stay_with_their_ranks(tmp_path):
+    done = script(tmp_path, EXECUTOR + SHARDED, 3)
+    assert done.stderr == ""
+    assert done.stdout.split() == ["1", "1", "2", "True"]
+
+
 MAP = """
 fit = wilks.fit(problem, seed=1, executor=executor, callbacks=())
 result = wilks.profile(problem, over=("a", "b"), grid=(9, 9), start=fit, seed=1, executor=executor, callbacks=())

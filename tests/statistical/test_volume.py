@@ -10,6 +10,7 @@ from scipy import stats
 
 import wilks
 from wilks.core.proposal import Evaluations
+from wilks.loop import stretch
 from wilks.profiles import volume_moves as moves
 from wilks.profiles.state import Optimum
 from wilks.profiles.volume import VolumeSampler, samples_of
@@ -159,19 +160,19 @@ def test_a_peak_in_a_corner(dimension):
 
 @pytest.mark.parametrize("wrong", [-1, 1])
 def test_a_wrong_power_of_the_stretch_is_found_out(monkeypatch, wrong):
-    right = moves.log_acceptance
-    monkeypatch.setattr(moves, "log_acceptance", lambda z, d, new, old: right(z, d + wrong, new, old))
+    right = stretch.log_acceptance
+    monkeypatch.setattr(stretch, "log_acceptance", lambda z, d, new, old: right(z, d + wrong, new, old))
     assert depth_p_value(correlated(3), **LOOSE) < ABLE_TO_FAIL
 
 
 def test_stretches_from_another_density_are_found_out(monkeypatch):
-    monkeypatch.setattr(moves, "draw_stretches", lambda quantiles: 0.5 + 1.5 * quantiles)
+    monkeypatch.setattr(stretch, "draw_stretches", lambda quantiles: 0.5 + 1.5 * quantiles)
     assert depth_p_value(correlated(3), **LOOSE) < ABLE_TO_FAIL
 
 
 def test_proposals_that_are_clipped_to_the_box_are_found_out(monkeypatch):
-    right = moves.stretched
-    monkeypatch.setattr(moves, "stretched", lambda *args: np.clip(right(*args), 0.0, 1.0))
+    right = stretch.stretched
+    monkeypatch.setattr(stretch, "stretched", lambda *args: np.clip(right(*args), 0.0, 1.0))
     assert depth_p_value(cornered(2), **LOOSE) < ABLE_TO_FAIL
 
 
@@ -180,12 +181,12 @@ def test_proposals_that_are_drawn_until_they_lie_inside_are_found_out(monkeypatc
         generator = np.random.default_rng(1)
         points = partners + stretches[:, None] * (positions - partners)
         for _ in range(20):
-            outside = np.flatnonzero(~moves.inside_box(points))
-            stretches[outside] = moves.draw_stretches(generator.random(len(outside)))
+            outside = np.flatnonzero(~stretch.inside_box(points))
+            stretches[outside] = stretch.draw_stretches(generator.random(len(outside)))
             points[outside] = partners[outside] + stretches[outside, None] * (positions - partners)[outside]
         return points
 
-    monkeypatch.setattr(moves, "stretched", drawn_again)
+    monkeypatch.setattr(stretch, "stretched", drawn_again)
     assert depth_p_value(cornered(1), **LOOSE) < ABLE_TO_FAIL
 
 

@@ -1,4 +1,4 @@
-"""Algorithms of a search from what a configuration says: a name, and options that are checked before anything runs."""
+"""Algorithms from what a configuration says: a name, and options that are checked before anything runs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def algorithm(name: str, options: Mapping[str, Any]) -> Searcher:
         kind = algorithm_class(name)
     except InvalidConfigurationError as error:
         raise wrong(str(error), at=("algorithm",)) from None
-    made: Searcher = _made(kind, options, ("options",))
-    return made
+    searcher: Searcher = made(kind, options, ("options",))
+    return searcher
 
 
 def option_names(kind: type) -> list[str]:
@@ -38,7 +38,8 @@ def option_names(kind: type) -> list[str]:
     return [field.name for field in dataclasses.fields(kind) if field.init and field.repr]
 
 
-def _made(kind: type, options: Mapping[str, Any], at: Place) -> Any:  # noqa: ANN401 - an instance of `kind`
+def made(kind: type, options: Mapping[str, Any], at: Place) -> Any:  # noqa: ANN401 - an instance of `kind`
+    """Return an instance of a dataclass of options, which are checked as in `algorithm`; `at` is their place."""
     known = {field.name: field for field in dataclasses.fields(kind)}
     arguments = {}
     for name, value in options.items():
@@ -59,7 +60,7 @@ def _converted(default: object, value: object, at: Place) -> object:
     if dataclasses.is_dataclass(default):
         if not isinstance(value, Mapping):
             raise wrong(f"expected a mapping (key: value), got {shorten(value)}", at=at)
-        return _made(type(default), value, at)
+        return made(type(default), value, at)
     return value
 
 

@@ -138,7 +138,7 @@ def _without_results(stages: tuple[Stage, ...]) -> Iterator[tuple[Place, str]]:
             return
         yield (
             (STAGES_KEY, number, stage.verb),
-            "there is nothing to show yet: no search, fit or profile comes before it",
+            "there is nothing to show yet: no search, fit, profile or sample comes before it",
         )
 
 

@@ -17,7 +17,7 @@ from wilks.evaluation.launch import launch
 
 app = typer.Typer(
     name="wilks",
-    help="From a likelihood to what it says: fits, profile likelihoods, and their comparison.",
+    help="From a likelihood to what it says: fits, profile likelihoods, posteriors, and their comparison.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,7 +54,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """From a likelihood to what it says: fits, profile likelihoods, and their comparison."""
+    """From a likelihood to what it says: fits, profile likelihoods, posteriors, and their comparison."""
 
 
 @app.command()
@@ -114,14 +114,15 @@ def export(
     format: Annotated[str, typer.Option("--format", "-f", help="csv, hdf5, parquet, netcdf, npz.")],  # noqa: A002
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default in the run folder.")] = None,
     maps: Annotated[bool, typer.Option("--maps", help="The profile maps (netcdf, npz, csv), not the points.")] = False,
+    draws: Annotated[bool, typer.Option("--draws", help="The draws of the posteriors, not the points.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write all evaluations of a run, or its profile maps, to files of other programs."""
+    """Write all evaluations of a run, its profile maps, or its draws, to files of other programs."""
     with errors_shown(debug):
         from wilks.cli.export import export_run
 
-        for path in export_run(run, format, output, overwrite=overwrite, maps=maps):
+        for path in export_run(run, format, output, overwrite=overwrite, maps=maps, draws=draws):
             print(path)
 
 

@@ -38,6 +38,11 @@ def _pictures(result: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - resul
     if hasattr(result, "over"):
         yield from _of_profile(result)
         return
+    if hasattr(result, "certificate"):
+        from wilks.plots.posterior.collection import posterior_drawings
+
+        yield from ((f" {name}", draw) for name, draw in posterior_drawings(result))
+        return
     yield "", lambda: picture(result)
     if getattr(result, "draws", None):
         yield " draws", lambda: plots.corner(result)

@@ -263,6 +263,18 @@ def _opened(executor: Any) -> Iterator[Any]:  # noqa: ANN401 - executors share n
             executor.close()
 
 
+def _show(result: Any, terminal: Terminal) -> None:  # noqa: ANN401 - a result of any verb
+    """Print what a result says, and of a posterior why it may be believed."""
+    if hasattr(result, "certificate"):
+        terminal.table(dataclasses.replace(result.summary(), note=""))
+        terminal.line()
+        terminal.table(dataclasses.replace(result.certificate.table(), note=""))
+        return
+    terminal.table(result.table())
+    if hasattr(result, "summary"):
+        terminal.line(result.summary())
+
+
 def _summary(workplace: Workplace) -> None:
     terminal = workplace.terminal
     for entry in workplace.done:
@@ -271,9 +283,7 @@ def _summary(workplace: Workplace) -> None:
             terminal.table(entry.result.table())
             continue
         if math.isfinite(entry.result.log_likelihood):
-            terminal.table(entry.result.table())
-            if hasattr(entry.result, "summary"):
-                terminal.line(entry.result.summary())
+            _show(entry.result, terminal)
         terminal.line(entry.result.status.message)
     terminal.line()
     if workplace.report_written:

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wilks.cli import algorithms
+from wilks.cli.sampling import Sample
 from wilks.cli.stage import GridChoice, Stage, VerbStage
 from wilks.core.errors import InvalidConfigurationError
 from wilks.searchers.names import DEFAULT
@@ -368,5 +369,7 @@ class Report(Stage):
         workplace.terminal.line(f"Written: {workplace.folder.report}")
 
 
-STAGES: dict[str, type[Stage]] = {stage.verb: stage for stage in (Search, Fit, Profile, Volume, Compare, Report)}
+STAGES: dict[str, type[Stage]] = {
+    stage.verb: stage for stage in (Search, Fit, Profile, Volume, Sample, Compare, Report)
+}
 """Key of a stage in a configuration -> its class."""

@@ -79,6 +79,10 @@ class SearchFailedError(_FailedError):
     """A search did not succeed (raised only with ``throw=True``)."""
 
 
+class SampleFailedError(_FailedError):
+    """A posterior is not certified (raised only with ``throw=True``)."""
+
+
 class CheckpointError(WilksError, OSError):
     """A run file cannot be read, cannot be written, or belongs to another problem."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from wilks.core.chart import Chart
     from wilks.core.parameter import Value
     from wilks.core.proposal import Want
 
@@ -57,6 +58,10 @@ class Problem(ABC):
     @abstractmethod
     def supports(self, want: Want) -> bool:
         """Can a point be evaluated for this?"""
+
+    def chart(self) -> Chart | None:
+        """Coordinates in which a posterior is closer to a Gaussian than in the box; None for the box."""
+        return None
 
     @cached_property
     def fingerprint(self) -> str:

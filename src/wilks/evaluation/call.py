@@ -15,6 +15,7 @@ import math
 import os
 import time
 import traceback
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from wilks.core.errors import InvalidProblemError, StopRun, WilksError
 from wilks.core.least_squares import LeastSquaresProblem
-from wilks.core.problem import LikelihoodProblem
+from wilks.core.problem import LikelihoodProblem, Problem
 from wilks.core.proposal import EvaluationStatus
 from wilks.evaluation.answers import SHOWN, is_number, numbers_of
 from wilks.evaluation.squares import known_length, squares
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wilks.core.problem import Problem
     from wilks.core.proposal import Want
 
 _OK, _EXCLUDED, _FAILED, _VIOLATED = (
@@ -78,8 +78,18 @@ class ChunkAnswer:
         return len(self.statuses)
 
 
+class ChunkProblem(Problem):
+    """A problem that answers chunks by itself."""
+
+    @abstractmethod
+    def answer(self, thetas: NDArray[np.float64]) -> ChunkAnswer:
+        """Return the answers at points, shape (n, dimension)."""
+
+
 def evaluate_chunk(problem: Problem, thetas: NDArray[np.float64], want: Want) -> ChunkAnswer:
     """Evaluate the points of a chunk, shape (n, dimension); never raises because of the user's function."""
+    if isinstance(problem, ChunkProblem):
+        return problem.answer(thetas)
     if takes_batches(problem, want):
         return _vectorized(problem, thetas)
     return _one_by_one(problem, thetas, want)

@@ -167,14 +167,18 @@ class Crew:
         """Give the next chunk to the worker with the least to do, as far as there is one that may take it."""
         room = _QUEUED_AHEAD if self._last_seconds < _AHEAD_SECONDS else 1
         active = False
+        kept: deque[Task] = deque()
         while self._queue:
-            worker = min(self._workers, key=lambda worker: len(worker.tasks))
-            if len(worker.tasks) >= room:
-                break
             task = self._queue.popleft()
-            if task.claim():
+            worker = min(self._workers, key=lambda worker: len(worker.tasks))
+            if task.lane is not None:
+                worker = self._workers[task.lane]
+            if len(worker.tasks) >= room:
+                kept.append(task)
+            elif task.claim():
                 self._give(worker, task)
                 active = True
+        self._queue.extendleft(reversed(kept))
         return active
 
     def _give(self, worker: _Worker, task: Task) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import math
 import os
 import weakref
 from dataclasses import dataclass
@@ -126,11 +127,15 @@ class ProcessExecutor:
     ----------
     n_workers
         Number of worker processes; the number of usable cores by default.
+    timeout
+        Seconds after which a worker that has not answered is killed; None waits for ever. It should be far above the
+        time of a call, and of a tenth of a second: quick calls travel together. A point at which a worker took longer
+        twice is recorded as lost, and the run goes on.
 
     Raises
     ------
     InvalidConfigurationError
-        If `n_workers` is not a positive integer.
+        If `n_workers` is not a positive integer, or `timeout` no positive number.
 
     Examples
     --------
@@ -144,10 +149,15 @@ class ProcessExecutor:
 
     inline = False
 
-    def __init__(self, n_workers: int | None = None) -> None:
+    def __init__(self, n_workers: int | None = None, *, timeout: float | None = None) -> None:
         count = n_usable_cores() if n_workers is None else n_workers
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InvalidConfigurationError(f"ProcessExecutor: expected a positive n_workers, got {n_workers!r}")
+        if isinstance(timeout, bool) or not (timeout is None or (isinstance(timeout, (int, float)) and timeout > 0)):
+            raise InvalidConfigurationError(
+                f"ProcessExecutor: expected timeout to be a positive number of seconds or None, got {timeout!r}"
+            )
+        self.timeout = timeout
         self.n_workers = count
         self.name = f"{count} process{'es' if count > 1 else ''}"
         self._pool: WorkerPool | None = None
@@ -160,7 +170,7 @@ class ProcessExecutor:
 
     def _submit(self, token: str, blob: bytes, thetas: NDArray[np.float64], want: Want) -> Future[ChunkAnswer]:
         if self._pool is None:
-            self._pool = WorkerPool(self.n_workers)
+            self._pool = WorkerPool(self.n_workers, math.inf if self.timeout is None else self.timeout)
             # Ends the workers when the executor is forgotten or the interpreter ends.
             self._finalizer = weakref.finalize(self, self._pool.kill)
         task = Task(token, blob, thetas, want)
@@ -198,7 +208,8 @@ class ProcessExecutor:
 
     def __repr__(self) -> str:
         """Return the constructor call."""
-        return f"ProcessExecutor({self.n_workers})"
+        limit = "" if self.timeout is None else f", timeout={self.timeout:g}"
+        return f"ProcessExecutor({self.n_workers}{limit})"
 
 
 class ForeignExecutor:
@@ -246,9 +257,9 @@ def as_executor(executor: object) -> Executor:
     if not is_class and all(hasattr(executor, name) for name in ("open", "abort", "n_workers", "name", "inline")):
         return executor  # type: ignore[return-value]  # just checked
     raise InvalidConfigurationError(
-        "executor: expected wilks.SerialExecutor(), wilks.ProcessExecutor(n), wilks.MPIExecutor() or a "
-        f"concurrent.futures.Executor, got {executor!r}"
-        + ("; a class was given, make an object of it" if is_class else "")
+        "executor: expected wilks.SerialExecutor(), wilks.ProcessExecutor(n), wilks.MPIExecutor(), "
+        "wilks.DaskExecutor(client), one of these within wilks.ShardedExecutor(...), or a concurrent.futures.Executor, "
+        f"got {executor!r}" + ("; a class was given, make an object of it" if is_class else "")
     )
 
 

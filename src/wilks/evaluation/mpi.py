@@ -15,7 +15,6 @@ import os
 import sys
 import time
 import traceback
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from wilks.core.errors import EvaluationError, InvalidConfigurationError, MissingDependencyError
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from wilks.core.problem import Problem
     from wilks.core.proposal import Want
     from wilks.evaluation.call import ChunkAnswer
-    from wilks.evaluation.executors import Submit
+    from wilks.evaluation.executors import Executor, Submit
 
 _FREE_SECONDS = 30.0
 """Time that ranks get to end in, when none has anything to do."""
@@ -106,14 +105,12 @@ class MPIExecutor:
                 "this MPIExecutor was closed, and its workers have ended; make one for the whole script, "
                 "and close it at the end"
             )
-        blob = pickled(problem)
-        return partial(self._submit, self._crew, hashlib.sha256(blob).hexdigest(), blob)
+        return _opened(self._crew, problem, None)
 
-    @staticmethod
-    def _submit(crew: Crew, token: str, blob: bytes, thetas: NDArray[np.float64], want: Want) -> Future[ChunkAnswer]:
-        task = Task(token, blob, thetas, want)
-        crew.submit(task)
-        return task.future
+    def lanes(self) -> list[Executor]:
+        """Return one executor for every worker: the problem goes to that one only."""
+        crew = self._crew
+        return [self] if crew is None else [_Lane(self, crew, number) for number in range(self.n_workers)]
 
     def abort(self) -> None:
         """Drop what is queued; answers of calls that are under way are not waited for, and are thrown away."""
@@ -138,6 +135,40 @@ class MPIExecutor:
     def __repr__(self) -> str:
         """Return what it works with; a communicator has no constructor call."""
         return f"MPIExecutor(): {self.name}"
+
+
+class _Lane:
+    """One worker of an MPI job."""
+
+    inline = False
+    n_workers = 1
+
+    def __init__(self, executor: MPIExecutor, crew: Crew, number: int) -> None:
+        self._executor, self._crew, self._number = executor, crew, number
+        self.name = f"worker {number} of {executor.name}"
+
+    def open(self, problem: Problem) -> Submit:
+        """Return the function that sends chunks to the worker."""
+        if self._crew.ended:
+            return self._executor.open(problem)
+        return _opened(self._crew, problem, self._number)
+
+    def abort(self) -> None:
+        """Drop all work of the executor."""
+        self._executor.abort()
+
+
+def _opened(crew: Crew, problem: Problem, lane: int | None) -> Submit:
+    """Return the function that sends chunks of a problem, to one worker or to all."""
+    blob = pickled(problem)
+    token = hashlib.sha256(blob).hexdigest()
+
+    def submit(thetas: NDArray[np.float64], want: Want) -> Future[ChunkAnswer]:
+        task = Task(token, blob, thetas, want, lane=lane)
+        crew.submit(task)
+        return task.future
+
+    return submit
 
 
 def serve(comm: Any = None) -> None:  # noqa: ANN401 - see MPIExecutor

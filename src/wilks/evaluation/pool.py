@@ -9,6 +9,7 @@ first, so that it never waits for a busy main process.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import TYPE_CHECKING, Any
 
 from wilks.core.errors import EvaluationError, WilksError
-from wilks.evaluation.worker import READY
+from wilks.evaluation.worker import LOADED, READY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,13 +46,14 @@ class WorkerDiedError(RuntimeError):
 
 @dataclass
 class Task:
-    """One chunk on its way; `token` and `blob` are the problem's."""
+    """One chunk on its way; `token` and `blob` are the problem's, `lane` the number of its worker, if it matters."""
 
     token: str
     blob: bytes
     thetas: NDArray[np.float64]
     want: Want
     future: Future[ChunkAnswer] = field(default_factory=Future)
+    lane: int | None = None
 
     def claim(self) -> bool:
         """Is the answer still wanted? From here on it cannot be cancelled."""
@@ -77,10 +79,14 @@ class WorkerPool:
     ----------
     n_workers
         Number of processes.
+    timeout
+        Seconds after which a worker that has not answered is killed, without the time that it takes to load the
+        problem; infinity for none.
     """
 
-    def __init__(self, n_workers: int) -> None:
+    def __init__(self, n_workers: int, timeout: float = math.inf) -> None:
         self._n_workers = n_workers
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._queue: deque[Task] = deque()
         self._workers: list[_Worker] = []
@@ -155,6 +161,7 @@ class WorkerPool:
                 self._start_missing()
                 self._hand_out()
                 self._wait()
+                self._kill_late()
         except Exception as error:  # noqa: BLE001 - whoever waits for an answer must learn of it
             self._broken = f"the pool of worker processes broke down: {type(error).__name__}: {error}"
             for task in [*self._queue, *(task for worker in self._workers for task in worker.tasks)]:
@@ -165,12 +172,26 @@ class WorkerPool:
     def _wait(self) -> None:
         sources: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
         sources |= {worker.sentinel: worker for worker in self._workers if worker.sentinel >= 0}
-        for source in wait([self._wake_reader, *sources]):
+        for source in wait([self._wake_reader, *sources], self._patience()):
             if source == self._wake_reader:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_reader, 4096)
             elif sources[source] in self._workers:
                 self._receive(sources[source])
+
+    def _patience(self) -> float | None:
+        """Seconds until the first worker has taken too long; None when none can."""
+        ends = [worker.began + self._timeout for worker in self._workers if worker.tasks]
+        left = min(ends, default=math.inf) - time.perf_counter()
+        return max(left, 0.0) if math.isfinite(left) else None
+
+    def _kill_late(self) -> None:
+        """End the workers that have taken too long, unless their answer has just come."""
+        now = time.perf_counter()
+        for worker in list(self._workers):
+            if worker.tasks and now - worker.began >= self._timeout and not worker.connection.poll():
+                worker.process.kill()
+                self._bury(worker, f"no answer within {self._timeout:g} s")
 
     def _start_missing(self) -> None:
         n_tasks = len(self._queue) + sum(len(worker.tasks) for worker in self._workers)
@@ -202,8 +223,8 @@ class WorkerPool:
                 self._send(worker, task)
 
     def _send(self, worker: _Worker, task: Task) -> None:
-        if not worker.tasks:
-            worker.began = time.perf_counter()
+        if not worker.tasks:  # loading a problem is not the user's function taking its time
+            worker.began = time.perf_counter() if worker.token == task.token else math.inf
         worker.tasks.append(task)
         try:
             if worker.token != task.token:
@@ -228,6 +249,9 @@ class WorkerPool:
         if isinstance(message, str) and message == READY:
             worker.ready, self._false_starts = True, 0
             return
+        if isinstance(message, str) and message == LOADED:
+            worker.began = time.perf_counter()
+            return
         task = worker.tasks.popleft()
         now = time.perf_counter()
         self._last_seconds, worker.began = now - worker.began, now
@@ -236,9 +260,10 @@ class WorkerPool:
         else:
             task.future.set_result(message)
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: _Worker, reason: str = "") -> None:
         """Take leave of a dead worker: the chunk that it worked on is lost, what it had not begun goes back."""
-        how = _describe_exit(_end(worker))
+        code = _end(worker)
+        how = reason or _describe_exit(code)
         self._workers.remove(worker)
         first = worker.tasks.popleft() if worker.tasks else None
         self._queue.extendleft(reversed(worker.tasks))

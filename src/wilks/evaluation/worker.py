@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 READY = "ready"
 """First message of a worker."""
+LOADED = "loaded"
+"""Message of a worker that has unpacked a problem: from here on it is the user's function that takes time."""
 _KEPT_PROBLEMS = 4
 _problems: OrderedDict[str, Problem] = OrderedDict()
 
@@ -42,12 +44,14 @@ def serve(descriptor: int) -> None:
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
     connection.send(READY)
     problem: Problem | WilksError | None = None
+    reply: ChunkAnswer | WilksError | str
     while (message := inbox.get()) is not None:
         if isinstance(message, bytes):
-            problem = load(message)
-            continue
+            problem, reply = load(message), LOADED
+        else:
+            reply = answer(problem, *message)
         try:
-            connection.send(answer(problem, *message))
+            connection.send(reply)
         except OSError:  # the main process is gone
             os._exit(1)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wilks.core.proposal import Want
     from wilks.store.stage import StageLog
 
-_COMMIT_SECONDS = 0.05
+_COMMIT_SECONDS, _DEAR_SECONDS = 0.05, 0.5
 _FIRST_CHECKPOINT_SECONDS = 1.0
 _CHECKPOINT_SHARE = 30.0
 _FEW = 50
@@ -150,9 +150,10 @@ class Recorder:
         return state, finished
 
     def add(self, evaluations: Evaluations) -> None:
-        """Take evaluations; they are written at once when the last write is long enough ago."""
+        """Take evaluations; they are written at once when the last write is long enough ago, or one took long."""
         self._buffer.append(evaluations)
-        if time.perf_counter() - self._committed > _COMMIT_SECONDS:
+        is_dear = float(evaluations.seconds.max(initial=0.0)) > _DEAR_SECONDS
+        if is_dear or time.perf_counter() - self._committed > _COMMIT_SECONDS:
             self.commit()
 
     def commit(self, state: RunState | None = None, *, finished: bool = False) -> None:

@@ -15,6 +15,15 @@ from wilks.plots.draws import draws_corner
 from wilks.plots.fits import fit_corner, waterfall
 from wilks.plots.maps import profile_2d
 from wilks.plots.output import picture_html, save
+from wilks.plots.posterior.autocorrelation import posterior_autocorrelation
+from wilks.plots.posterior.collection import posterior_pictures
+from wilks.plots.posterior.energy import posterior_energy
+from wilks.plots.posterior.ess import posterior_ess
+from wilks.plots.posterior.forest import posterior_forest
+from wilks.plots.posterior.pair import posterior_pair
+from wilks.plots.posterior.rank import posterior_rank
+from wilks.plots.posterior.trace import posterior_trace
+from wilks.plots.posterior.weights import posterior_weights
 from wilks.plots.search import search
 from wilks.plots.slices import profile_slices
 from wilks.plots.tempering import acceptance, ladder, replicas, swap_rates
@@ -31,6 +40,15 @@ __all__ = [
     "fit_corner",
     "ladder",
     "picture_html",
+    "posterior_autocorrelation",
+    "posterior_energy",
+    "posterior_ess",
+    "posterior_forest",
+    "posterior_pair",
+    "posterior_pictures",
+    "posterior_rank",
+    "posterior_trace",
+    "posterior_weights",
     "profile_1d",
     "profile_2d",
     "profile_pictures",

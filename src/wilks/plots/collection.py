@@ -1,4 +1,4 @@
-"""All pictures of one profile, by name."""
+"""All pictures of one profile, by name, and all figures to files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from wilks.plots.corner import corner
 from wilks.plots.curves import profile_1d
 from wilks.plots.maps import profile_2d
 from wilks.plots.output import save
+from wilks.plots.posterior.collection import posterior_drawings
+from wilks.plots.posterior.forest import is_posterior
 from wilks.plots.slices import check_mode, profile_slices
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from wilks.plots.slices import SliceMode
     from wilks.profiles.result import ProfileResult
+    from wilks.samplers.result import Posterior
 
 _MOST_PANELS = 12
 _PLANE = 2
@@ -104,14 +107,14 @@ def profile_drawings(
 
 
 def save_all(
-    figures: Mapping[str, Figure], folder: str | Path, *, file_type: str = "png", dpi: float = style.DPI
+    figures: Mapping[str, Figure] | Posterior, folder: str | Path, *, file_type: str = "png", dpi: float = style.DPI
 ) -> list[Path]:
     """Write figures to one folder, each under its name, and return the paths.
 
     Parameters
     ----------
     figures
-        Name -> figure, such as `profile_pictures` returns.
+        Name -> figure, such as `profile_pictures` returns; or a posterior, for all that `posterior_pictures` draws.
     folder
         It is made where it is missing.
     file_type
@@ -124,4 +127,7 @@ def save_all(
     InvalidConfigurationError
         If the format is not known, or `dpi` is not positive.
     """
+    if is_posterior(figures):
+        named = ((name, draw()) for name, draw in posterior_drawings(figures))  # one figure in memory at a time
+        return [save(figure, Path(folder) / f"{name}.{file_type}", dpi=dpi) for name, figure in named]
     return [save(figure, Path(folder) / f"{name}.{file_type}", dpi=dpi) for name, figure in figures.items()]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from wilks.verbs.compare import Comparison, Entry
+    from wilks.verbs.compare import Comparison
+    from wilks.verbs.entries import Entry
 
 _PER_ROW = 3
 _DOT: dict[str, Any] = {
@@ -32,8 +33,8 @@ _WIDTHS = {"intervals_95": 1.6, "intervals_68": 5.0}
 def comparison(compared: Comparison) -> Figure:
     """Draw the 68 and 95 % intervals that several results give for the same parameters.
 
-    A thick line is a 68 % interval, a thin one a 95 % interval, a dot the best value; an arrow head marks an end
-    that is not known.
+    A thick line is a 68 % interval, a thin one a 95 % interval, a dot the best value, or the mean of a posterior; an
+    arrow head marks an end that is not known.
 
     Parameters
     ----------
@@ -76,10 +77,18 @@ def comparison(compared: Comparison) -> Figure:
     marks = [
         Line2D([], [], color=style.LINE, linewidth=_WIDTHS["intervals_68"], solid_capstyle="butt", label="68 %"),
         Line2D([], [], color=style.LINE, linewidth=_WIDTHS["intervals_95"], label="95 %"),
-        Line2D([], [], **_DOT, label="best point"),
+        Line2D([], [], **_DOT, label=_of_dots(compared)),
     ]
     figure.legend(handles=marks, loc="outside upper right", ncols=3, frameon=False, fontsize="small")
     return figure
+
+
+def _of_dots(compared: Comparison) -> str:
+    """What the dots are."""
+    kinds = {entry.kind for row in compared.entries.values() for entry in row if entry is not None}
+    if "posterior" not in kinds:
+        return "best point"
+    return "mean" if kinds == {"posterior"} else "best point, or mean"
 
 
 def drawable(compared: Comparison) -> tuple[str, ...]:

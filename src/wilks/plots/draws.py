@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from wilks.core.parameter import Domain, Value
+    from wilks.samplers.result import Posterior
     from wilks.searchers.result import SearchResult
 
 _TAIL = 0.001
@@ -34,16 +35,16 @@ _FEWEST_BINS, _MOST_BINS = 12, 100
 _MOST_VALUES = 40
 _MOST_NAMES = 12
 _SMOOTHING = 1.0  # bins
-_NARROW = 1e-6
+_NARROW = 1e-12
 
 
-def draws_corner(result: SearchResult, names: Sequence[str] | None = None) -> Figure:
+def draws_corner(result: SearchResult | Posterior, names: Sequence[str] | None = None) -> Figure:
     """Draw the marginal densities of the draws on the diagonal, and the smallest regions with 68 and 95 % below it.
 
     Parameters
     ----------
     result
-        A result that has draws, such as that of a search by parallel tempering in its sampling mode.
+        A result that has draws: a posterior, or a search by parallel tempering in its sampling mode.
     names
         The parameters; by default all, at most the first 12.
 

@@ -15,6 +15,8 @@ from wilks.plots.curves import profile_1d
 from wilks.plots.draws import is_search
 from wilks.plots.fits import determined, fit_corner, waterfall
 from wilks.plots.maps import profile_2d
+from wilks.plots.posterior.forest import is_posterior
+from wilks.plots.posterior.pair import posterior_pair
 from wilks.plots.search import search
 from wilks.plots.volume import best_picture
 
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
     from wilks.profiles.result import ProfileResult
     from wilks.profiles.volume_result import VolumeResult
+    from wilks.samplers.result import Posterior
     from wilks.searchers.result import SearchResult
     from wilks.solvers.result import FitResult
 
-    Drawable: TypeAlias = ProfileResult | FitResult | SearchResult | VolumeResult
+    Drawable: TypeAlias = ProfileResult | FitResult | SearchResult | VolumeResult | Posterior
 
 
 def save(figure: Figure, path: str | Path, *, dpi: float = style.DPI) -> Path:
@@ -68,13 +71,16 @@ def picture_html(result: Drawable) -> str:
     """Return the picture that suits a result best as HTML: one image with the data inside.
 
     For a profile its curve, map or corner; for a fit its ellipses, or its starts when no standard error is known; for a
-    search its course, for volume sampling its samples. Empty when a profile found no finite log-likelihood.
+    search its course, for volume sampling its samples, for a posterior its densities. Empty when a profile found no
+    finite log-likelihood.
     """
     if _is_profile(result) and not result.best:
         return ""
     text = "Covariance or optima of the fit"
     if is_search(result):
         text = f"Course of the search by {result.algorithm.partition('(')[0]}"
+    elif is_posterior(result):
+        text = f"Posterior densities by {result.method}"
     elif _is_volume(result):
         text = f"Samples of the region of interest over {', '.join(result.space.free)}"
     elif _is_profile(result):
@@ -88,6 +94,8 @@ def picture(result: Drawable) -> Figure:
         return search(result)
     if _is_volume(result):
         return best_picture(result)
+    if is_posterior(result):
+        return posterior_pair(result)
     if not _is_profile(result):
         return fit_corner(result) if determined(result) else waterfall(result)
     if len(result.over) == 1:

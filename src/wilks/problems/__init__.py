@@ -1,7 +1,8 @@
 """Public test problems with known answers.
 
-Two kinds: real data (`supernova`), and analytic functions that come as a `KnownProblem`, with their maximum and their
-exact profiles. `test_function` makes the analytic ones by name.
+Real data (`supernova`); analytic functions that come as a `KnownProblem`, with their maximum and their exact profiles,
+which `test_function` makes by name; and posteriors that come as a `KnownPosterior`, with their moments, quantiles and
+evidence (`POSTERIORS`).
 """
 
 from wilks.problems.analytic import banana, rippled, two_islands
@@ -9,6 +10,7 @@ from wilks.problems.entangled import ackley, beale_2d, eggholder, griewank
 from wilks.problems.known import KnownProblem
 from wilks.problems.nonseparable import bounded_coupled_4d, rippled_coupled_4d, rotated_4d
 from wilks.problems.nuisances import optimal_nuisances, with_nuisances
+from wilks.problems.posteriors import POSTERIORS, KnownPosterior
 from wilks.problems.quadratic import bounded, gaussian
 from wilks.problems.registry import list_test_functions, test_function
 from wilks.problems.rosenbrock import rosenbrock
@@ -17,6 +19,8 @@ from wilks.problems.supernova import supernova, supernova_data, supernova_residu
 from wilks.problems.textbook import himmelblau_4d, levy, levy_4d, rastrigin
 
 __all__ = [
+    "POSTERIORS",
+    "KnownPosterior",
     "KnownProblem",
     "ackley",
     "banana",

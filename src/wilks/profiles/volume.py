@@ -2,8 +2,8 @@ r"""Volume sampling: points through the whole region of interest, and across all
 
 A map holds the best points of every cell, a thin sheet in the region {log L > best - threshold}. Here an ensemble of
 walkers fills the region: each is held to a level of log-likelihood of its own, the levels are spread evenly from the
-threshold to the best, and the walkers move by the affine-invariant stretch move (see `volume_moves`), half of the
-ensemble at a time. They begin near their levels (see `volume_seeding`); the first third of the steps is left out of
+threshold to the best, and the walkers move by the affine-invariant stretch move (see `wilks.loop.stretch`), half of
+the ensemble at a time. They begin near their levels (see `volume_seeding`); the first third of the steps is left out of
 the samples.
 
 A proposal outside the box is rejected without an evaluation, which is what detailed balance asks for when the target
@@ -22,6 +22,7 @@ import numpy as np
 from wilks.core.proposal import Phase
 from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
+from wilks.loop import stretch
 from wilks.loop.requests import Request, Requests
 from wilks.profiles import volume_moves as moves
 from wilks.profiles.volume_options import VolumeOptions
@@ -235,15 +236,15 @@ class VolumeSampler:
             state.done = True
             return
         parity = state.n_halves % 2
-        walkers, others = moves.half(self.n_walkers, parity), moves.half(self.n_walkers, 1 - parity)
+        walkers, others = stretch.half(self.n_walkers, parity), stretch.half(self.n_walkers, 1 - parity)
         quantiles = keyed_generator(state.seed, _SWEEP, state.n_halves).random((3, len(walkers)))
         fewest = state.space.dimension + 1
         chosen = moves.draw_partners(
             state.levels[walkers], state.levels[others], self.options.partner_window, fewest, quantiles[0]
         )
-        stretches = moves.draw_stretches(quantiles[1])
-        points = moves.stretched(state.positions[walkers], state.positions[others[chosen]], stretches)
-        inside = moves.inside_box(points)
+        stretches = stretch.draw_stretches(quantiles[1])
+        points = stretch.stretched(state.positions[walkers], state.positions[others[chosen]], stretches)
+        inside = stretch.inside_box(points)
         n_inside = int(inside.sum())
         if not self._affords(state, n_inside):
             state.done = True
@@ -275,7 +276,7 @@ class VolumeSampler:
         walkers, levels = batch.walkers, state.levels[batch.walkers]
         new = moves.log_target(request.values, levels, self.sigma)
         old = moves.log_target(state.values[walkers], levels, self.sigma)
-        logarithms = moves.log_acceptance(batch.stretches, state.space.dimension, new, old)
+        logarithms = stretch.log_acceptance(batch.stretches, state.space.dimension, new, old)
         with np.errstate(divide="ignore"):  # a quantile of zero accepts every target but zero
             accepted = np.log(batch.quantiles) < logarithms
         rows = walkers[accepted]

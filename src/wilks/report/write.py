@@ -11,9 +11,11 @@ from wilks.profiles.result import ProfileResult
 from wilks.profiles.volume_result import VolumeResult
 from wilks.report import elements, page, run
 from wilks.report.figures import Artist, plotly_source
+from wilks.report.posterior import posterior_section
 from wilks.report.results import comparison_section, fit_section, is_fit, profile_section
 from wilks.report.searches import search_section
 from wilks.report.volumes import volume_section
+from wilks.samplers.result import Posterior
 from wilks.searchers.result import SearchResult
 from wilks.verbs.compare import Comparison
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from wilks.solvers.result import FitResult
 
-    Entry: TypeAlias = SearchResult | FitResult | ProfileResult | VolumeResult | Comparison
+    Entry: TypeAlias = SearchResult | FitResult | ProfileResult | VolumeResult | Posterior | Comparison
 
 _NO_PLOTLY = "Interactive pictures need plotly: pip install 'wilks[report]'"
 
@@ -40,7 +42,8 @@ def write_report(
     path
         Name of the HTML file.
     entries
-        Title of a stage and its result, in order: a search, a fit, a profile, a volume sampling or a comparison.
+        Title of a stage and its result, in order: a search, a fit, a profile, a volume sampling, a posterior or a
+        comparison.
     title
         Title of the page.
     log
@@ -95,6 +98,8 @@ def stage_section(result: Entry, artist: Artist) -> str:
     """
     if isinstance(result, SearchResult):
         return search_section(result, artist)
+    if isinstance(result, Posterior):
+        return posterior_section(result, artist)
     if is_fit(result):
         return fit_section(result, artist)
     if isinstance(result, ProfileResult):
@@ -104,5 +109,6 @@ def stage_section(result: Entry, artist: Artist) -> str:
     if isinstance(result, Comparison):
         return comparison_section(result, artist)
     raise InvalidConfigurationError(
-        f"report: expected results of search, fit, profile, sample_volume or compare, got a {type(result).__name__}"
+        "report: expected results of search, fit, profile, sample, sample_volume or compare, "
+        f"got a {type(result).__name__}"
     )

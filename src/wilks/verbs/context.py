@@ -128,8 +128,13 @@ class Context:
             )
             self.steps.append(Step("gradient", detail))
 
-    def check_gradient(self, starts: NDArray[np.float64]) -> None:
+    def check_gradient(self, starts: NDArray[np.float64]) -> Status | None:
         """Compare the user's gradient with differences, at the price of four evaluations.
+
+        Returns
+        -------
+        Status or None
+            The status, if the check was ended from outside.
 
         Raises
         ------
@@ -137,18 +142,19 @@ class Context:
             If it points the wrong way.
         """
         if not self.has_gradient:
-            return
+            return None
         outcomes = self.run(GradientCheck(), f"check of the gradient of {self.problem.name}", starts, starts)
         n = outcomes.run.n_evaluations
         if outcomes.status.outcome is not Outcome.CONVERGED:
             self._ended = outcomes.status
-            return
+            return outcomes.status
         if outcomes.state.is_wrong:
             raise InvalidProblemError(f"{self.verb}: {outcomes.state.message}")
         message = outcomes.state.message or f"agrees with differences at {len(outcomes.state.ends)} points"
         if outcomes.state.message:
             self.stats["gradient_warning"] = message
         self.steps.append(Step("check of the gradient", message, n))
+        return None
 
     def provenance(self) -> Provenance:
         """Where the result comes from."""

@@ -26,12 +26,18 @@ from wilks.xpcs.simulation import simulate
 if TYPE_CHECKING:
     from wilks.xpcs.files import ReadOptions, describe, read
     from wilks.xpcs.maps import profile
+    from wilks.xpcs.posterior.options import PosteriorOptions
+    from wilks.xpcs.posterior.result import XpcsPosterior
+    from wilks.xpcs.posterior.sampling import sample
 
 _LAZY = {
+    "PosteriorOptions": "wilks.xpcs.posterior.options",
     "ReadOptions": "wilks.xpcs.files",
+    "XpcsPosterior": "wilks.xpcs.posterior.result",
     "describe": "wilks.xpcs.files",
     "profile": "wilks.xpcs.maps",
     "read": "wilks.xpcs.files",
+    "sample": "wilks.xpcs.posterior.sampling",
 }
 """Names that a fit can do without -> their modules, which load on use."""
 
@@ -40,6 +46,7 @@ __all__ = [
     "FitOptions",
     "Geometry",
     "Identifiability",
+    "PosteriorOptions",
     "ReadOptions",
     "Scaling",
     "SequentialFit",
@@ -47,12 +54,14 @@ __all__ = [
     "Shrinkage",
     "TwoTimeData",
     "XpcsFit",
+    "XpcsPosterior",
     "XpcsQuality",
     "describe",
     "fit",
     "problem",
     "profile",
     "read",
+    "sample",
     "sequential",
     "simulate",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from wilks.core.errors import InvalidConfigurationError, InvalidDataError, InvalidProblemError
 from wilks.store.document import suggestion
 from wilks.xpcs.config_choices import reason
+from wilks.xpcs.config_posterior import odd_sample
 from wilks.xpcs.model import PHYSICAL_NAMES
 from wilks.xpcs.options import ShearWeights
 from wilks.xpcs.parameters import DEFAULTS, SCALING_NAMES, check_mode, physical_space
@@ -58,6 +59,7 @@ def findings(configuration: Configuration) -> Iterator[Finding]:
         yield from _odd_start(configuration.model, space)
         for number, task in enumerate(configuration.profile):
             yield from _odd_profile(configuration, task, space, ("profile", number))
+        yield from odd_sample(configuration, space)
     if configuration.simulation is not None:
         yield from _odd_simulation(configuration.simulation, mode)
 

@@ -23,6 +23,7 @@ from wilks.store.document import Document, Place, dump, parse, value_of
 from wilks.store.validation import Settings, refuse, validated
 from wilks.xpcs.config_choices import convention_of, scaling_of
 from wilks.xpcs.config_findings import findings, findings_with
+from wilks.xpcs.config_posterior import Sample
 from wilks.xpcs.config_sections import Data, Fit, Model, Output, ProfileTask, Simulation
 from wilks.xpcs.parameters import ALIASES
 from wilks.xpcs.translation import is_reference, translate
@@ -64,6 +65,8 @@ class Configuration(Settings):
         What to write.
     profile
         Profiles of the likelihood.
+    sample
+        The posterior to draw, or None.
     simulation
         A measurement to make up, or None.
 
@@ -83,6 +86,7 @@ class Configuration(Settings):
     profile: Annotated[list[ProfileTask], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default_factory=list
     )
+    sample: Sample | None = None
     simulation: Simulation | None = None
 
     def read(self) -> TwoTimeData:

@@ -93,9 +93,8 @@ class _Pass(NamedTuple):
     def tables(self, rows: range) -> Block:
         """Tables of a block, with flow."""
         assert self.waves is not None  # noqa: S101 - the caller has looked for flow
-        return block_of(
-            self.curves, self.waves, rows.start, rows.stop, self.kernel.chunk_width(self.pairs.n_t - rows.start - 1)
-        )
+        width = self.kernel.chunk_width(self.pairs.n_t - rows.start - 1)
+        return block_of(self.curves, self.waves, rows.start, rows.stop, width, self.kernel.strain_tables)
 
     def data(self, rows: range) -> tuple[Data, Data | None]:
         """Folded correlations and weights of the block."""

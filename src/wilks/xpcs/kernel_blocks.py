@@ -34,7 +34,7 @@ where :math:`\Delta E_a = E_a(j) - E_a(i)` belongs to one of `Curves.decay_slope
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -180,7 +180,31 @@ def block_end(curves: Curves, first: int, last: int, height: int) -> int:
     return first + int(far.argmax()) if far.any() else stop
 
 
-def block_of(curves: Curves, waves: Waves, first: int, stop: int, width: int) -> Block:
+class StrainTables(Protocol):
+    """Fills the two tables of strain differences of a block."""
+
+    def __call__(self, strain: NDArray[np.float64], inverse: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
+        """Enter what there is a pair for; `strain` begins at the first row, the tables are empty."""
+        ...
+
+
+def strain_tables(strain: NDArray[np.float64], inverse: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
+    """Fill `Block.inverse` and `Block.nearest` with NumPy."""
+    (n_chunks, n_rows, width), n_columns = inverse.shape, len(strain) - 1
+    difference = strain[1:] - strain[:n_rows, None]
+    here = np.arange(1, n_columns + 1) > np.arange(n_rows)[:, None]
+    found = np.zeros((n_rows, n_chunks * width))
+    # Where there is hardly a difference, x is small for any phase that counts; its reciprocal is not used.
+    np.divide(1.0, difference, out=found[:, :n_columns], where=here & (np.abs(difference) > NO_SHEAR))
+    inverse[:] = found.reshape(n_rows, n_chunks, width).swapaxes(0, 1)
+    found.fill(np.inf)
+    np.abs(difference, out=found[:, :n_columns], where=here)
+    nearest[:] = found.reshape(n_rows, n_chunks, -1, PIECE).min(axis=-1)
+
+
+def block_of(
+    curves: Curves, waves: Waves, first: int, stop: int, width: int, strain_tables: StrainTables = strain_tables
+) -> Block:
     """Return the tables of the rows from `first` to before `stop`, in chunks of `width` columns."""
     n_t, power = len(curves.decay), curves.power
     n_rows, n_columns = stop - first, n_t - first - 1
@@ -200,13 +224,8 @@ def block_of(curves: Curves, waves: Waves, first: int, stop: int, width: int) ->
     row_decay = np.exp(decay[rows] / power)
     sine, cosine = waves.sine[:, rows] * row_decay, waves.cosine[:, rows] * row_decay
     share = 1.0 / np.where(waves.phases == 0.0, 1.0, waves.phases)[:, None]
-    difference = strain[columns] - strain[rows, None]
-    here = np.arange(first + 1, n_t) > np.arange(first, stop)[:, None]
-    inverse = np.zeros_like(difference)
-    # Where there is hardly a difference, x is small for any phase that counts; its reciprocal is not used.
-    np.divide(1.0, difference, out=inverse, where=here & (np.abs(difference) > NO_SHEAR))
-    nearest = np.full((n_rows, n_chunks * width), np.inf)
-    np.abs(difference, out=nearest[:, :n_columns], where=here)
+    inverse, nearest = np.zeros((n_chunks, n_rows, width)), np.full((n_rows, n_chunks, width // PIECE), np.inf)
+    strain_tables(strain[first:], inverse, nearest)
     return Block(
         n_t=n_t,
         first=first,
@@ -218,8 +237,8 @@ def block_of(curves: Curves, waves: Waves, first: int, stop: int, width: int) ->
         row_strain=strain[rows],
         decay=chunked(column_decay),
         row_decay=row_decay,
-        inverse=np.ascontiguousarray(chunked(inverse).swapaxes(0, 1)),
-        nearest=nearest.reshape(n_rows, n_chunks, -1, PIECE).min(axis=-1),
+        inverse=inverse,
+        nearest=nearest,
         waves=np.stack(
             [chunked(waves.sine[:, columns] * column_decay), chunked(waves.cosine[:, columns] * column_decay)], axis=2
         ),

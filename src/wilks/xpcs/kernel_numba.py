@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numba
 import numpy as np
 
-from wilks.xpcs.kernel_blocks import SINC_SERIES, SLOPE_SERIES, SMALL, Block
+from wilks.xpcs.kernel_blocks import NO_SHEAR, PIECE, SINC_SERIES, SLOPE_SERIES, SMALL, Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,25 @@ def cost_sums(block: Block, y: Data, weights: Data | None) -> Array:
     sums = np.zeros((len(y), 6))
     _cost(block, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), sums)
     return sums
+
+
+@_compiled
+def strain_tables(strain: Array, inverse: Array, nearest: Array) -> None:
+    """Fill `Block.inverse` and `Block.nearest`."""
+    n_columns = len(strain) - 1
+    for chunk in range(len(inverse)):
+        high = min(WIDTH, n_columns - chunk * WIDTH)
+        columns = strain[1 + chunk * WIDTH : 1 + chunk * WIDTH + high]
+        for row in range(inverse.shape[1]):
+            low, here, table, least = max(0, row - chunk * WIDTH), strain[row], inverse[chunk, row], nearest[row, chunk]
+            for j in range(low, high):
+                difference = columns[j] - here
+                table[j] = 1.0 / difference if abs(difference) > NO_SHEAR else 0.0
+            for piece in range(low // PIECE, (high + PIECE - 1) // PIECE):
+                smallest = least[piece]
+                for j in range(max(low, piece * PIECE), min(high, (piece + 1) * PIECE)):
+                    smallest = min(smallest, abs(columns[j] - here))
+                least[piece] = smallest
 
 
 def _flat(rows: Data) -> Flat:

@@ -19,6 +19,7 @@ from wilks.xpcs.kernel_blocks import (
     SLOPE_SERIES,
     SMALL,
     polynomial,
+    strain_tables,
 )
 from wilks.xpcs.packing import row_start
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Data = NDArray[np.floating]
+
+__all__ = ["HEIGHT", "chunk_width", "cost_sums", "full_sums", "models", "strain_tables"]
 
 # Rows of a block, and columns of a chunk at most: a tile takes 64 kB.
 HEIGHT = 32

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from wilks.xpcs.result import XpcsFit
 
-__all__ = ["summary", "write_hdf5", "write_json", "write_npz"]
+__all__ = ["summary", "write_hdf5", "write_json", "write_npz", "write_record"]
 
 _NUMBERS = 'null: not known; "inf" and "-inf": without limit'
 _MATRICES = {
@@ -53,8 +53,11 @@ def write_json(result: XpcsFit, path: str | Path) -> Path:
     CheckpointError
         If the file cannot be written.
     """
-    path = Path(path)
-    made = record(result)
+    return write_record(record(result), Path(path))
+
+
+def write_record(made: dict[str, Any], path: Path) -> Path:
+    """Write a record, which is a tree of plain data with its format first, as `write_json` does."""
     head = {name: made.pop(name) for name in ("format", "format_version")}
     text = _json(head | {"numbers": _NUMBERS} | made) + "\n"
     with written_whole(path, overwrite=True) as temporary:

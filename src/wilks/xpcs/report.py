@@ -14,8 +14,9 @@ from wilks.report import elements, page, run
 from wilks.report.figures import Artist, captioned, plotly_source
 from wilks.report.write import stage_section
 from wilks.store.files import written_whole
-from wilks.xpcs import pictures, report_parts
+from wilks.xpcs import pictures, report_parts, report_posterior
 from wilks.xpcs.advice import advice
+from wilks.xpcs.posterior.result import XpcsPosterior
 from wilks.xpcs.residual_statistics import residual_statistics
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def write_report(
     timings
         Step -> seconds.
     extra
-        Titles and further results: profiles of the same data, a comparison.
+        Titles and further results: profiles and a posterior of the same data, a comparison.
     drawn
         The pictures, if they have been drawn before (`wilks.xpcs.pictures.renderings`); None draws them.
 
@@ -124,4 +125,8 @@ def _pictures(result: XpcsFit, drawn: Iterable[pictures.Rendering]) -> str:
 def _further(extra: Sequence[tuple[str, Entry]], *, interactive: bool) -> Iterator[Section]:
     for number, (name, entry) in enumerate(extra, start=1):
         key = f"extra-{number}"
-        yield key, name, stage_section(entry, Artist(key, interactive))
+        artist = Artist(key, interactive)
+        if isinstance(entry, XpcsPosterior):
+            yield key, name, report_posterior.section(entry, artist)
+        else:
+            yield key, name, stage_section(entry, artist)

@@ -20,6 +20,7 @@ stages:
       fix: {w: -1}
       stop: {seconds: 5}
   - volume: {n_walkers: 200, options: {sigma_fraction: 0.2}, samples: volume.csv}
+  - sample: {method: nuts, options: {target_accept: 0.95}, fix: {w: -1}}
   - compare:
   - report: {title: All of it}
 """
@@ -52,6 +53,7 @@ def test_headings():
         "profile of omega_m, w",
         "profile of omega_m with w=-1",
         "volume",
+        "posterior by nuts with w=-1",
         "comparison",
         "All of it",
     ]
@@ -75,7 +77,10 @@ CASES = [
             "1: problem: expected text, got 1",
             "2: run: expected text that is not empty, got ''",
             "3: seed: expected a number >= 0, got -1",
-            "4: executor: expected one of serial, processes, mpi, {processes: 2}, got 'process'",
+            (
+                "4: executor: expected one of serial, processes, mpi, dask, {processes: 2}, {dask: 2}, "
+                "{slurm: {n_jobs: 2}}, {pbs: {n_jobs: 2}}, {sharded: processes}, got 'process'"
+            ),
             "5: stages: expected at least one entry, got a list of length 0",
             "6: sedd: unknown key, did you mean 'seed'?",
         ],
@@ -97,7 +102,7 @@ STAGE_CASES = [
         "  - fit:\n    n_starts: 20\n",
         [
             (
-                "3: stages.0: expected one key, one of search, fit, profile, volume, compare, report, "
+                "3: stages.0: expected one key, one of search, fit, profile, volume, sample, compare, report, "
                 "got the keys fit, n_starts; indent what belongs to 'fit'"
             )
         ],
@@ -106,14 +111,19 @@ STAGE_CASES = [
         "  - fit\n",
         [
             (
-                "3: stages.0: expected one of search, fit, profile, volume, compare, report as a key with its "
+                "3: stages.0: expected one of search, fit, profile, volume, sample, compare, report as a key with its "
                 "settings, got 'fit'"
             )
         ],
     ),
     (
         "  - {}\n",
-        ["3: stages.0: expected one key, one of search, fit, profile, volume, compare, report, got an empty mapping"],
+        [
+            (
+                "3: stages.0: expected one key, one of search, fit, profile, volume, sample, compare, report, "
+                "got an empty mapping"
+            )
+        ],
     ),
     ("  - fit: 3\n", ["3: stages.0.fit: expected a mapping (key: value), got 3"]),
     ("  - fit:\n      n_start: 3\n", ["4: stages.0.fit.n_start: unknown key, did you mean 'n_starts'?"]),
@@ -169,7 +179,7 @@ STAGE_CASES = [
     ("  - profile: {over: [a], audit: 1e3}\n", ["3: stages.0.profile.audit: expected a whole number, got 1000.0"]),
     (
         "  - compare: {}\n  - fit:\n",
-        ["3: stages.0.compare: there is nothing to show yet: no search, fit or profile comes before it"],
+        ["3: stages.0.compare: there is nothing to show yet: no search, fit, profile or sample comes before it"],
     ),
 ]
 

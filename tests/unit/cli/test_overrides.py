@@ -55,13 +55,19 @@ def test_seed():
         ({"settings": ("stages.7.fit={}",)}, "--set stages.7.fit={}: stages has 1 entries, counted from 0; got 7"),
         ({"seed": -1}, "--seed -1: seed: expected a number >= 0, got -1"),
         (
-            {"executor": "dask"},
-            "--executor dask: executor: expected one of serial, processes, mpi, {processes: 2}, got 'dask'",
+            {"executor": "threads"},
+            (
+                "--executor threads: executor: expected one of serial, processes, mpi, dask, {processes: 2}, {dask: 2}, "
+                "{slurm: {n_jobs: 2}}, {pbs: {n_jobs: 2}}, {sharded: processes}, got 'threads'"
+            ),
         ),
         ({"workers": 0}, "--workers 0: executor.processes: expected a number of workers, at least 1, got 0"),
         (
             {"executor": "serial", "workers": 2},
-            "--workers 2: executor: expected one of serial, processes, mpi, {processes: 2}, got the keys serial",
+            (
+                "--workers 2: executor: expected one of serial, processes, mpi, dask, {processes: 2}, {dask: 2}, "
+                "{slurm: {n_jobs: 2}}, {pbs: {n_jobs: 2}}, {sharded: processes}, got the keys serial"
+            ),
         ),
     ],
 )

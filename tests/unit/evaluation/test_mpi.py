@@ -293,7 +293,7 @@ def test_a_configuration_may_name_it(monkeypatch):
     monkeypatch.setattr(mpi, "_library", Library)
     assert executors.check("mpi") == "mpi"
     assert executors.make("mpi").name == "serial (MPI with one process)"
-    with pytest.raises(ValueError, match=r"expected one of serial, processes, mpi, \{processes: 2\}"):
+    with pytest.raises(ValueError, match=r"expected one of serial, processes, mpi, dask, \{processes: 2\}"):
         executors.check({"mpi": 4})
 
 

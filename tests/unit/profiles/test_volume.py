@@ -12,6 +12,7 @@ import wilks
 from wilks.core import encoding
 from wilks.core.proposal import Evaluations, EvaluationStatus, Phase
 from wilks.core.status import Outcome, Status
+from wilks.loop import stretch
 from wilks.profiles import volume_moves as moves
 from wilks.profiles.state import Optimum
 from wilks.profiles.volume import VolumeSampler, samples_of
@@ -92,12 +93,12 @@ def test_levels_are_spread_over_the_depth():
 
 
 def test_both_halves_have_the_levels_of_the_whole():
-    assert moves.half(5, 0).tolist() == [0, 2, 4]
-    assert moves.half(5, 1).tolist() == [1, 3]
+    assert stretch.half(5, 0).tolist() == [0, 2, 4]
+    assert stretch.half(5, 1).tolist() == [1, 3]
 
 
 def test_stretches_follow_their_density():
-    stretches = moves.draw_stretches(np.random.default_rng(1).random(4000))
+    stretches = stretch.draw_stretches(np.random.default_rng(1).random(4000))
     assert stretches.min() >= 0.5
     assert stretches.max() <= 2.0
     # The distribution function of a density proportional to z^(-1/2).
@@ -128,7 +129,7 @@ def test_without_a_window_everybody_is_a_partner():
 def test_a_window_is_symmetric_where_it_is_wider_than_the_fewest():
     """Walker i may choose j exactly when j may choose i."""
     levels = moves.draw_levels(0.0, 4.0, 60, np.random.default_rng(3))
-    halves = [levels[moves.half(60, parity)] for parity in (0, 1)]
+    halves = [levels[stretch.half(60, parity)] for parity in (0, 1)]
     grid = np.linspace(0.0, 1.0, 400, endpoint=False)
 
     def choices(own, others):
@@ -142,13 +143,13 @@ def test_a_window_is_symmetric_where_it_is_wider_than_the_fewest():
 
 
 def test_a_proposal_lies_on_the_line():
-    found = moves.stretched(np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]]), np.array([2.0]))
+    found = stretch.stretched(np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]]), np.array([2.0]))
     assert found.tolist() == [[2.0, 3.0]]
 
 
 def test_faces_belong_to_the_box():
     points = np.array([[0.0, 1.0], [0.5, 1.0 + 1e-12], [-1e-12, 0.5], [np.nan, 0.5]])
-    assert moves.inside_box(points).tolist() == [True, False, False, False]
+    assert stretch.inside_box(points).tolist() == [True, False, False, False]
 
 
 def test_the_target_is_zero_without_a_finite_value():

@@ -234,7 +234,7 @@ def test_nothing_to_report(tmp_path):
 def test_other_things_are_refused(tmp_path):
     with pytest.raises(
         wilks.InvalidConfigurationError,
-        match="expected results of search, fit, profile, sample_volume or compare, got a dict",
+        match="expected results of search, fit, profile, sample, sample_volume or compare, got a dict",
     ):
         write_report(tmp_path / "report.html", [("Stage", {})], title="A run")
     assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,10 @@ def test_a_poisson_mean_is_no_parabola():
     (sentence,) = table.disagreements
     assert sentence.startswith("mean: the ")
     assert "end at 95 % differs by 1.3" in sentence
-    assert sentence.endswith("the likelihood is not parabolic, quote the profile.")
+    assert sentence.endswith(
+        "the likelihood is not parabolic (the profile over mean is skewed: 95 % reach 2.25 down and 4.78 up), "
+        "quote the profile."
+    )
 
 
 def test_a_banana():
@@ -146,7 +149,7 @@ def test_text_and_html():
     table = wilks.compare(fit, profile, titles=("parabola", "map"))
     lines = repr(table).splitlines()
     assert lines[0] == "Comparison"
-    assert lines[1].split() == ["parameter", "result", "best", "68", "%", "95", "%"]
+    assert lines[1].split() == ["parameter", "result", "best", "error", "68", "%", "95", "%"]
     assert [line.split()[:2] for line in lines[2:5]] == [["a", "parabola"], ["a", "map"], ["b", "parabola"]]
     assert lines[5] == "The results agree."
     html = table._repr_html_()

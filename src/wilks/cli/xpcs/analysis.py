@@ -1,8 +1,8 @@
-"""`wilks xpcs fit` and `profile`: read, fit, map, write, draw, report, in one folder that can be gone on with.
+"""`wilks xpcs fit`, `profile` and `sample`: from reading to the report, in one folder that can be gone on with.
 
 The folder is laid out as that of `wilks run` (`wilks.cli.folder`). A finished fit is found by what it depends on: the
-data file by its name, size and time, and the sections of the configuration that say what is fitted; so pictures, files
-and maps are added to a run without fitting again. An unfinished fit goes on from the log.
+data file by its name, size and time, and the sections of the configuration that say what is fitted; so pictures, files,
+maps and a posterior are added to a run without fitting again. What is unfinished goes on from the log.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from wilks import xpcs
 from wilks.cli.folder import RunFolder
 from wilks.cli.interruption import Interruption
 from wilks.cli.terminal import Terminal, counted
+from wilks.cli.xpcs import sampling
 from wilks.cli.xpcs.loading import load, read
 from wilks.core.errors import CheckpointError, WilksError
 from wilks.core.status import Outcome
@@ -31,16 +32,20 @@ if TYPE_CHECKING:
     from wilks.cli.xpcs.loading import Maps
     from wilks.cli.xpcs.options import Given
     from wilks.profiles.result import ProfileResult
+    from wilks.report.write import Entry
     from wilks.store.log import EvaluationLog
     from wilks.xpcs.configuration import Configuration, Loaded
     from wilks.xpcs.pictures import Rendering
+    from wilks.xpcs.posterior.result import XpcsPosterior
 
     Map = tuple[str, ProfileResult]
 
 OK, NOT_CONVERGED = 0, 3
 
 
-def carry_out(source: Path, given: Given, maps: Maps | None = None, *, resume: bool, quiet: bool) -> int:
+def carry_out(
+    source: Path, given: Given, maps: Maps | None = None, *, posterior: bool = False, resume: bool, quiet: bool
+) -> int:
     """Carry out what a data file with options, a configuration, or the folder of a run says.
 
     Parameters
@@ -51,6 +56,8 @@ def carry_out(source: Path, given: Given, maps: Maps | None = None, *, resume: b
         Options of the command line.
     maps
         Maps to make besides those of the configuration; it has them from then on.
+    posterior
+        Draw the posterior besides what the configuration has; it has it from then on.
     resume
         Go on with the run that is in the folder.
     quiet
@@ -59,7 +66,8 @@ def carry_out(source: Path, given: Given, maps: Maps | None = None, *, resume: b
     Returns
     -------
     int
-        Exit code: 0, 3 if the fit or a map has not converged, 130 or 143 if it was interrupted.
+        Exit code: 0; 3 if the fit or a map has not converged, or the posterior is not certified; 130 or 143 if it was
+        interrupted.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def carry_out(source: Path, given: Given, maps: Maps | None = None, *, resume: b
         If something is wrong with the configuration, the data or the folder.
     """
     terminal = Terminal(quiet=quiet)
-    loaded = load(source, given, maps, resume=resume)
+    loaded = load(source, given, maps, posterior=posterior, resume=resume)
     folder = RunFolder(loaded.configuration.folder)
     is_run = source.is_dir()
     if folder.config.exists() and not (resume or is_run):
@@ -110,11 +118,14 @@ class _Analysis:
         with wilks.EvaluationLog(self.folder.log) as log, self._described(log):
             fit = self._fitted(data, log)
             profiles = self._profiled(fit, log) if fit.has_best else []
-        self._write(fit)
-        pictures, drawn = self._draw(fit, profiles)
-        self._report(fit, profiles, drawn)
-        self._summarise(fit, profiles, pictures)
-        converged = fit.status.success and all(profile.status.success for _, profile in profiles)
+            posterior = self._sampled(fit) if fit.has_best else None
+        self._write(fit, posterior)
+        pictures, drawn = self._draw(fit, profiles, posterior)
+        self._report(fit, profiles, posterior, drawn)
+        self._summarise(fit, profiles, posterior, pictures)
+        others = [profile.status.success for _, profile in profiles]
+        others += [] if posterior is None else [posterior.status.success]
+        converged = fit.status.success and all(others)
         return OK if converged else NOT_CONVERGED
 
     @contextlib.contextmanager
@@ -173,7 +184,23 @@ class _Analysis:
             found.append((title, result))
         return found
 
-    def _write(self, fit: xpcs.XpcsFit) -> None:
+    def _sampled(self, fit: xpcs.XpcsFit) -> XpcsPosterior | None:
+        """Draw the posterior, or take it from the folder."""
+        if self.configuration.sample is None:
+            return None
+        key = self._key("sample", self.configuration.sample.model_dump())
+        result = self._finished(key)
+        if result is not None:
+            self.terminal.line("The posterior was finished before; nothing is repeated.")
+            return sampling.with_fit(result, fit)
+        with self._timed("sampling"):
+            log = self.folder.path / f"posterior-{key}.sqlite"
+            result = sampling.draw(self.configuration, fit, log, self._quiet())
+        self.folder.finish(key, 2 + len(self.configuration.profile), sampling.TITLE, result)
+        log.unlink()
+        return result
+
+    def _write(self, fit: xpcs.XpcsFit, posterior: XpcsPosterior | None) -> None:
         """Write the result in the formats that were asked for."""
         from wilks.xpcs import output
 
@@ -182,25 +209,38 @@ class _Analysis:
         with self._timed("writing"):
             for name in self.configuration.output.formats:
                 writers[name](fit, self.folder.path / f"result.{endings.get(name, name)}")
+            if posterior is not None and posterior.log_likelihoods.size:
+                sampling.write(posterior, self.folder.path, self.configuration.output.formats, self.terminal)
 
-    def _draw(self, fit: xpcs.XpcsFit, profiles: list[Map]) -> tuple[list[Path], list[Rendering] | None]:
+    def _draw(
+        self, fit: xpcs.XpcsFit, profiles: list[Map], posterior: XpcsPosterior | None
+    ) -> tuple[list[Path], list[Rendering] | None]:
         if not self.configuration.output.pictures:
             return [], None
         from wilks.cli.xpcs.drawing import draw_pictures
 
         with self._timed("drawing"):
-            return draw_pictures(fit, profiles, self.folder.path / "pictures")
+            return draw_pictures(fit, profiles, posterior, self.folder.path / "pictures")
 
-    def _report(self, fit: xpcs.XpcsFit, profiles: list[Map], drawn: list[Rendering] | None) -> None:
+    def _report(
+        self,
+        fit: xpcs.XpcsFit,
+        profiles: list[Map],
+        posterior: XpcsPosterior | None,
+        drawn: list[Rendering] | None,
+    ) -> None:
         if not self.configuration.output.report:
             return
         from wilks.xpcs.report import write_report
 
         with self._timed("report"):
             title = f"XPCS: {self.configuration.file.name}"
-            write_report(fit, self.folder.report, title=title, timings=self.seconds, extra=profiles, drawn=drawn)
+            extra: list[tuple[str, Entry]] = [*profiles, *([] if posterior is None else [("Posterior", posterior)])]
+            write_report(fit, self.folder.report, title=title, timings=self.seconds, extra=extra, drawn=drawn)
 
-    def _summarise(self, fit: xpcs.XpcsFit, profiles: list[Map], pictures: list[Path]) -> None:
+    def _summarise(
+        self, fit: xpcs.XpcsFit, profiles: list[Map], posterior: XpcsPosterior | None, pictures: list[Path]
+    ) -> None:
         from wilks.xpcs.output import summary
         from wilks.xpcs.residual_statistics import residual_statistics
 
@@ -215,6 +255,8 @@ class _Analysis:
                 terminal.table(profile.table())
             terminal.line(profile.status.message)
             terminal.line()
+        if posterior is not None:
+            sampling.tell(posterior, terminal)
         terminal.line(", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items()))
         terminal.line(f"Results: {self.folder.path}" + (f", {counted(len(pictures), 'picture')}" if pictures else ""))
         if self.configuration.output.report:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wilks.cli.errors import Debug, errors_shown
-from wilks.cli.xpcs.options import DATA, FIT, MODEL, OUTPUT, SIMULATION, Given, takes
+from wilks.cli.xpcs.options import DATA, FIT, MODEL, OUTPUT, SAMPLE, SIMULATION, Given, takes
 
 app = typer.Typer(
     help="X-ray photon correlation spectroscopy: from a file of correlations to numbers, pictures and a report.",
@@ -50,6 +50,16 @@ def profile(
         from wilks.cli.xpcs.loading import Maps
 
         raise typer.Exit(carry_out(source, given, Maps.of(over, grid), resume=resume, quiet=quiet))
+
+
+@app.command()
+@takes([*SAMPLE, *DATA, *MODEL, *FIT, *OUTPUT])
+def sample(source: Source, given: Given, resume: Resume = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """Draw from the posterior: after a fit, or with it."""
+    with errors_shown(debug):
+        from wilks.cli.xpcs.analysis import carry_out
+
+        raise typer.Exit(carry_out(source, given, posterior=True, resume=resume, quiet=quiet))
 
 
 @app.command()

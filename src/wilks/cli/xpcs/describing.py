@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import wilks
 from wilks.cli.folder import RunFolder
-from wilks.cli.xpcs.loading import finished_results, is_configuration, load
+from wilks.cli.xpcs.loading import finished_posterior, finished_results, is_configuration, load
 from wilks.cli.xpcs.options import Given
+from wilks.cli.xpcs.sampling import tell
 from wilks.core.errors import InvalidDataError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def describe(source: Path, terminal: Terminal) -> None:
             terminal.heading(title)
             terminal.table(profile.table())
             terminal.line(profile.status.message)
+        posterior = finished_posterior(RunFolder(source))
+        if posterior is not None:
+            tell(posterior, terminal)
         return
     if source.suffix == ".wilks":
         result = wilks.load(source)

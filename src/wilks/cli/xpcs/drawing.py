@@ -1,4 +1,4 @@
-"""Pictures of an analysis: of its data, its fit and its maps."""
+"""Pictures of an analysis: of its data, its fit, its maps and its posterior."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from wilks import plots, xpcs
 from wilks.cli.folder import RunFolder
-from wilks.cli.xpcs.loading import finished_results, load, read
+from wilks.cli.xpcs.loading import finished_posterior, finished_results, load, read
+from wilks.cli.xpcs.sampling import with_fit
 from wilks.store.files import written_whole
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from wilks.profiles.result import ProfileResult
     from wilks.xpcs.diagonal import Diagonal
     from wilks.xpcs.pictures import Rendering
+    from wilks.xpcs.posterior.result import XpcsPosterior
 
     Map = tuple[str, ProfileResult]
 
@@ -51,7 +53,9 @@ def draw(source: Path, given: Given, folder: Path | None, diagonal: Diagonal) ->
     if source.is_dir():
         run = RunFolder(source)
         fit, maps = finished_results(run)
-        return draw_pictures(fit.with_data(read(loaded)), maps, folder or run.path / "pictures")[0]
+        fit, posterior = fit.with_data(read(loaded)), finished_posterior(run)
+        drawn = None if posterior is None else with_fit(posterior, fit)
+        return draw_pictures(fit, maps, drawn, folder or run.path / "pictures")[0]
     folder = folder or Path(f"{loaded.configuration.file.stem}-pictures")
     return draw_data(loaded.configuration.read(), folder, diagonal)  # whatever is to be fitted
 
@@ -67,8 +71,13 @@ def draw_data(data: xpcs.TwoTimeData, folder: Path, diagonal: Diagonal) -> list[
     ]
 
 
-def draw_pictures(fit: xpcs.XpcsFit, maps: Sequence[Map], folder: Path) -> tuple[list[Path], list[Rendering]]:
-    """Draw everything that there is to see of a fit and of its maps; return the files, and the pictures of the fit."""
+def draw_pictures(
+    fit: xpcs.XpcsFit, maps: Sequence[Map], posterior: XpcsPosterior | None, folder: Path
+) -> tuple[list[Path], list[Rendering]]:
+    """Draw everything that there is to see of a fit, of its maps and posterior; return the files, and those of the fit.
+
+    Pictures of the fit are also returned as they are, for a report.
+    """
     from wilks.xpcs import pictures
 
     drawn = list(pictures.renderings(fit))
@@ -80,4 +89,7 @@ def draw_pictures(fit: xpcs.XpcsFit, maps: Sequence[Map], folder: Path) -> tuple
         if result.best:
             named = {f"profile-{name}": figure for name, figure in plots.profile_pictures(result).items()}
             files += plots.save_all(named, folder)
+    if posterior is not None and posterior.log_likelihoods.size:
+        for name, _, draw_one in pictures.posterior_drawings(posterior):
+            files.append(plots.save(draw_one(), folder / f"posterior-{name}.png"))
     return files, drawn

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from wilks.cli.xpcs.options import Given
     from wilks.xpcs.config_sections import ProfileTask
-    from wilks.xpcs.configuration import Loaded
+    from wilks.xpcs.configuration import Configuration, Loaded
     from wilks.xpcs.data import TwoTimeData
+    from wilks.xpcs.posterior.result import XpcsPosterior
 
 _MOST_AXES = 3
 _CONFIGURATIONS = (".yaml", ".yml", ".json")
@@ -81,10 +82,13 @@ class Maps:
         return found
 
 
-def load(source: Path, given: Given, maps: Maps | None = None, *, resume: bool = False) -> Loaded:
+def load(
+    source: Path, given: Given, maps: Maps | None = None, *, posterior: bool = False, resume: bool = False
+) -> Loaded:
     """Return the configuration that a source and the options of the command line make.
 
-    Where a run is gone on with, the maps that it has are kept.
+    Where a run is gone on with, the maps and the posterior that it has are kept. With `posterior` it has one, that of
+    the defaults if nothing else is said.
 
     Raises
     ------
@@ -96,18 +100,25 @@ def load(source: Path, given: Given, maps: Maps | None = None, *, resume: bool =
     loaded = _loaded(source, given)
     if loaded.configuration.data is None:
         raise InvalidConfigurationError(f"{source}: data: this section is required, with the key file at least")
-    before = _maps_of(RunFolder(loaded.configuration.folder)) if resume and not source.is_dir() else []
-    if not maps and not before:
+    own = loaded.configuration
+    more: list[Override] = []
+    before = _before(RunFolder(own.folder)) if resume and not source.is_dir() else None
+    if before is not None or maps:
+        kept = [] if before is None else before.profile
+        known = [*own.profile, *(task for task in kept if task.over not in [each.over for each in own.profile])]
+        more += (maps or Maps()).overrides(known) if maps or kept else []
+    if own.sample is None:
+        plain = None if before is None or before.sample is None else before.sample.model_dump()
+        if posterior or plain is not None:
+            more.append(Override("sample", plain or {}, "wilks xpcs sample"))
+    if not more:
         return loaded
-    own = loaded.configuration.profile
-    known = [*own, *(task for task in before if task.over not in [each.over for each in own])]
-    more = (maps or Maps()).overrides(known)
     return replace(load_document(loaded.document, more), translation=loaded.translation)
 
 
-def _maps_of(folder: RunFolder) -> list[ProfileTask]:
-    """Maps of the run in a folder, which are not lost when it is gone on with from its source."""
-    return load_file(folder.config).configuration.profile if folder.config.exists() else []
+def _before(folder: RunFolder) -> Configuration | None:
+    """Configuration of the run in a folder: what it has is not lost when it is gone on with from its source."""
+    return load_file(folder.config).configuration if folder.config.exists() else None
 
 
 def read(loaded: Loaded) -> TwoTimeData:
@@ -171,3 +182,15 @@ def finished_results(folder: RunFolder) -> tuple[Any, list[tuple[str, Any]]]:
         )
     maps = [(f"profile over {', '.join(result.over)}", result) for result in results if hasattr(result, "over")]
     return fits[-1], maps
+
+
+def finished_posterior(folder: RunFolder) -> XpcsPosterior | None:
+    """Return the posterior of a run, without its data; None if there is none.
+
+    Raises
+    ------
+    CheckpointError
+        If a result cannot be read.
+    """
+    results = [wilks.load(path) for path in folder.finished_files()]
+    return next((each for each in reversed(results) if isinstance(each, wilks.xpcs.XpcsPosterior)), None)

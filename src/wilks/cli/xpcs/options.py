@@ -249,6 +249,18 @@ OUTPUT = (
     Option("--report/--no-report", bool, "Write the report.", _to("output.report")),
     SETTINGS,
 )
+SAMPLE = (
+    Option(
+        "--prior",
+        list[str],
+        "Prior of a parameter, else uniform on its box. Repeatable.",
+        _named("sample.priors", '--prior "D0=lognormal(1000,1.5)"'),
+        "NAME=PRIOR",
+    ),
+    Option("--noise", str, "white, or correlated: pairs share the noise of their frames.", _to("sample.noise")),
+    Option("--draws", int, "Number of draws.", _to("sample.n_draws")),
+    Option("--method", str, "auto, importance, nuts or ensemble.", _to("sample.method")),
+)
 SIMULATION = (
     MODE,
     CONVENTION,

@@ -1,15 +1,19 @@
 """The interface of homodyne on `wilks.xpcs`: its dictionaries, its configuration, its numbers.
 
-Everything is fitted by `wilks.xpcs.fit` with `wilks.xpcs.Convention.homodyne`. Names load on use.
+Everything is fitted by `wilks.xpcs.fit`, and sampled by `wilks.xpcs.sample`, with `wilks.xpcs.Convention.homodyne`.
+The half of consensus Monte Carlo is the package `cmc`. Names load on use.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
+
+from wilks.facades.homodyne.cmc import NAMES as _CMC
+from wilks.facades.homodyne.lazy import looked_up
 
 _HERE = "wilks.facades.homodyne"
 _NAMES: dict[str, tuple[str, ...]] = {
+    **{f"cmc.{module}": names for module, names in _CMC.items()},
     "adapter": (
         "AdapterConfig",
         "CachedModel",
@@ -190,7 +194,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "wrapper": ("NLSQWrapper", "create_multistart_warmup_func"),
 }
-"""Module -> names that this package has of it. Where two modules have a name, it is that of ``data_prep``."""
+"""Module -> names that this package has of it. Where two modules have one, it is that of ``data_prep`` of the fits."""
 
 _LAZY = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = frozenset(module.split(".")[0] for module in _NAMES)
@@ -199,13 +203,7 @@ __all__ = sorted(_LAZY)  # noqa: PLE0605 - the list above
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    if name in _MODULES:
-        return importlib.import_module(f"{_HERE}.{name}")
-    if name not in _LAZY:
-        raise AttributeError(f"module {_HERE!r} has no attribute {name!r}; docs/coming-from/homodyne.md has all names")
-    found = getattr(importlib.import_module(f"{_HERE}.{_LAZY[name]}"), name)
-    globals()[name] = found
-    return found
+    return looked_up(_HERE, name, _LAZY)
 
 
 def __dir__() -> list[str]:

@@ -14,8 +14,7 @@ def get_optimization_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status``: name -> is it there; ``primary_method``, ``secondary_method`` (None without the extra ``sample``),
-        and ``recommendations``, sentences.
+        ``status``: name -> is it there; ``primary_method``, ``secondary_method``, and ``recommendations``, sentences.
 
     Examples
     --------
@@ -24,10 +23,12 @@ def get_optimization_info() -> dict[str, Any]:
     ('nlsq', True)
     """
     found = {name: importlib.util.find_spec(name) is not None for name in ("jax", "numpyro", "numba", "cmaes")}
-    sampling = importlib.util.find_spec("wilks.samplers") is not None and found["jax"] and found["numpyro"]
-    advice = ["fit_nlsq_jax fits contrast and offset of every angle exactly, in seconds"]
-    if sampling:
-        advice.append("a fit is the start of a posterior")
+    advice = [
+        "fit_nlsq_jax fits contrast and offset of every angle exactly, in seconds",
+        "fit_mcmc_jax begins with the result of a fit, nlsq_result=",
+    ]
+    if not (found["jax"] and found["numpyro"]):
+        advice.append("pip install 'wilks[sample]' for NUTS, where importance sampling is not enough")
     advice.append("wilks.profile with wilks.xpcs.problem gives intervals that do not rest on a parabola")
     if not found["numba"]:
         advice.append("pip install 'wilks[fast]' for compiled loops")
@@ -35,13 +36,13 @@ def get_optimization_info() -> dict[str, Any]:
         "status": {
             "nlsq_available": True,
             "cmaes_available": found["cmaes"],
-            "mcmc_available": sampling,
-            "cmc_available": sampling,
+            "mcmc_available": True,
+            "cmc_available": True,
             "jax_available": found["jax"],
             "numpyro_available": found["numpyro"],
             "numba_available": found["numba"],
         },
         "primary_method": "nlsq",
-        "secondary_method": "cmc" if sampling else None,
+        "secondary_method": "cmc",
         "recommendations": advice,
     }

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wilks.core.errors import MissingDependencyError
+from wilks.loop.mixing import mixing
 from wilks.searchers.tempering.evidence import mbar_log_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-_LEAST_DRAWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +69,7 @@ class TemperedSample:
         MissingDependencyError
             If arviz-stats is not installed.
         """
-        return self._diagnosed("rhat")
+        return {name: mixing(values, "rhat") for name, values in self.draws.items()}
 
     @cached_property
     def ess(self) -> dict[str, float]:
@@ -84,20 +80,4 @@ class TemperedSample:
         MissingDependencyError
             If arviz-stats is not installed.
         """
-        return self._diagnosed("ess")
-
-    def _diagnosed(self, name: str) -> dict[str, float]:
-        try:
-            from arviz_stats.base import array_stats
-        except ImportError:
-            raise MissingDependencyError("the diagnosis of draws", "arviz-stats", "sample") from None
-        measure: Callable[[NDArray[np.float64]], float] = getattr(array_stats, name)
-        found = {}
-        for parameter, values in self.draws.items():
-            halves = values[0, : values.size - values.size % 2].reshape(2, -1)
-            if values.size < _LEAST_DRAWS or (values == values[0, 0]).all():
-                found[parameter] = float("nan")
-                continue
-            with np.errstate(all="ignore"):  # the ranks of two values have no spread on one side
-                found[parameter] = float(measure(halves))
-        return found
+        return {name: mixing(values, "ess") for name, values in self.draws.items()}

@@ -1,0 +1,1 @@
+"""Samplers: algorithms that draw from a posterior, and what certifies their draws."""

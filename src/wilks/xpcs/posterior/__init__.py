@@ -1,0 +1,1 @@
+"""The posterior of an XPCS measurement: contrast, offset and noise integrated out, exact."""
