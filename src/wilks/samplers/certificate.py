@@ -44,14 +44,14 @@ class Check:
 
     @classmethod
     def below(cls, name: str, value: float, limit: float, advice: str, parameter: str = "") -> Check:
-        """A value that must not exceed its limit.
+        """A value that must not exceed its limit, which must be finite to say anything.
 
         Examples
         --------
         >>> Check.below("R-hat", 1.004, 1.01, "draw more").ok
         True
         """
-        return cls(name, value, limit, bool(value <= limit), parameter, advice)
+        return cls(name, value, limit, bool(value <= limit < math.inf), parameter, advice)
 
     @classmethod
     def at_least(cls, name: str, value: float, limit: float, advice: str, parameter: str = "") -> Check:

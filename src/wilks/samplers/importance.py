@@ -10,9 +10,10 @@ weights of what was not expected bounded. All draws of all rounds count, with de
 
 .. math:: w(x) = \frac{L(x) \, \pi(x)}{\sum_r n_r q_r(x)}                                                        (2)
 
-whose sum estimates the evidence (Veach and Guibas 1995; Cornuet, Marin, Mira and Robert 2012,
-https://doi.org/10.1111/j.1467-9469.2011.00756.x). The next mixture is the one nearest to the weighted draws; while few
-draws carry all the weight, to a power of the weights that leaves enough of them.
+(Veach and Guibas 1995; Cornuet, Marin, Mira and Robert 2012, https://doi.org/10.1111/j.1467-9469.2011.00756.x). The
+next mixture is the one nearest to the weighted draws; while few draws carry all the weight, to a power of the weights
+that leaves enough of them. It is high where it was fitted, so that the sum of (2) is too small, by 2 % in five
+dimensions and 10 % in twenty. The evidence is therefore the mean of :math:`L \pi / q_r` over the draws of each round.
 
 The number of components stays that of the modes. A mixture that grows towards its own draws fits what it has seen so
 well that k-hat no longer tells of what it has not seen: funnels and bananas then pass with standard deviations 20 %
@@ -35,7 +36,7 @@ from wilks.core.proposal import Phase
 from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
 from wilks.loop.requests import Request, Requests
-from wilks.samplers.importance_checks import Sample, importance_checks
+from wilks.samplers.importance_checks import Round, Sample, importance_checks
 from wilks.samplers.mixture import TMixture, fitted, proper
 from wilks.samplers.psis import effective_size, smoothed
 from wilks.samplers.target import Target
@@ -123,6 +124,8 @@ class Population:
         Draws, shape (n, d), and their log-likelihoods and log-densities of the prior (Jacobian and power included).
     log_proposals
         Log of the denominator of (2), shape (n,).
+    log_own
+        Log of the q_r of the round that made each draw, shape (n,).
     pending, inside
         Draws of the round that is under way, and which of them lie in the box.
     """
@@ -134,6 +137,7 @@ class Population:
     log_likelihoods: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     log_priors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     log_proposals: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    log_own: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     pending: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     inside: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
 
@@ -142,6 +146,13 @@ class Population:
         """Log of (2), for the draws of complete rounds, shape (n,)."""
         n = len(self.log_likelihoods)
         return self.log_likelihoods + self.log_priors[:n] - self.log_proposals[:n]
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """What every complete round alone says of the evidence."""
+        n, ends = len(self.log_likelihoods), np.cumsum(self.counts)
+        weights = self.log_likelihoods + self.log_priors[:n] - self.log_own[:n]
+        return tuple(Round.of(part) for part in np.split(weights, ends[ends < n]))
 
 
 @dataclass
@@ -253,14 +264,15 @@ class ImportanceSampler:
     def _count_proposals(self, population: Population, x: NDArray[np.float64], log_priors: NDArray[np.float64]) -> None:
         """Enter new draws with the denominators of (2), and add the new term to those of the old draws."""
         every = list(zip(population.mixtures, population.counts, strict=True))
-        new = np.logaddexp.reduce([math.log(n) + self._log_proposal(m, x) for m, n in every], axis=0)
+        parts = [math.log(n) + self._log_proposal(m, x) for m, n in every]
         old = population.log_proposals
         if len(old):
             mixture, n = every[-1]
             old = np.logaddexp(old, math.log(n) + self._log_proposal(mixture, population.x))
         population.x = np.concatenate([population.x, x])
         population.log_priors = np.concatenate([population.log_priors, log_priors])
-        population.log_proposals = np.concatenate([old, new])
+        population.log_proposals = np.concatenate([old, np.logaddexp.reduce(parts, axis=0)])
+        population.log_own = np.concatenate([population.log_own, parts[-1] - math.log(every[-1][1])])
 
     def _log_proposal(self, mixture: TMixture, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log of q_r, equation (1)."""
@@ -288,13 +300,8 @@ class ImportanceSampler:
     def samples(self, state: ImportanceState) -> list[Sample]:
         """Draws of the complete rounds of every population, in the parameters, with their weights."""
         return [
-            Sample(
-                self.target.thetas(each.x)[: len(each.log_likelihoods)],
-                each.log_weights,
-                each.log_likelihoods,
-                self.target.space.free,
-            )
-            for each in state.populations
+            Sample(self.target.thetas(each.x)[: len(w)], w, each.log_likelihoods, self.target.space.free, each.rounds)
+            for each, w in ((each, each.log_weights) for each in state.populations)
         ]
 
 

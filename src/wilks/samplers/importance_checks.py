@@ -29,6 +29,32 @@ _MORE = "draw more: AdaptiveImportance(max_rounds=...)"
 _APART = "the two populations found different posteriors: look for modes with wilks.fit, or use wilks.Ensemble()"
 
 
+@dataclass(frozen=True)
+class Round:
+    """What the draws of one proposal, which was made before them, say of the evidence: an estimate without bias.
+
+    Attributes
+    ----------
+    log_evidence
+        Log of the mean weight.
+    ess
+        Kish's effective number of the weights.
+    variance
+        Relative variance of the mean weight.
+    """
+
+    log_evidence: float
+    ess: float
+    variance: float
+
+    @classmethod
+    def of(cls, log_weights: NDArray[np.float64]) -> Round:
+        """From log-weights whose mean is the evidence."""
+        total, n = float(np.logaddexp.reduce(log_weights)), len(log_weights)
+        ess = effective_size(log_weights - total) if math.isfinite(total) else 0.0
+        return cls(total - math.log(n), ess, max(1.0 / ess - 1.0 / n, 0.0) if ess > 0 else math.inf)
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """Weighted draws of one population.
@@ -43,12 +69,15 @@ class Sample:
         Shape (n,).
     names
         Of the parameters.
+    rounds
+        Of importance sampling, for an evidence without bias; without any it is the sum of the weights.
     """
 
     thetas: NDArray[np.float64]
     raw: NDArray[np.float64]
     log_likelihoods: NDArray[np.float64]
     names: tuple[str, ...]
+    rounds: tuple[Round, ...] = ()
 
     @cached_property
     def smoothed(self) -> tuple[NDArray[np.float64], float]:
@@ -72,12 +101,20 @@ class Sample:
 
     @property
     def log_evidence(self) -> float:
-        """Log of the evidence."""
-        return float(np.logaddexp.reduce(self.raw))
+        """Log of the evidence; rounds count by their effective numbers."""
+        effective = [each for each in self.rounds if each.ess > 0]
+        if not effective:
+            return float(np.logaddexp.reduce(self.raw))
+        logs = [math.log(each.ess) + each.log_evidence for each in effective]
+        return float(np.logaddexp.reduce(logs)) - math.log(sum(each.ess for each in effective))
 
     @property
     def log_evidence_error(self) -> float:
         """Standard error of it."""
+        effective = [each for each in self.rounds if each.ess > 0]
+        if effective:
+            total = sum(each.ess for each in effective)
+            return math.sqrt(sum((each.ess / total) ** 2 * each.variance for each in effective))
         return math.sqrt(max(1.0 / self.ess - 1.0 / len(self.raw), 0.0)) if self.ess > 0 else math.inf
 
     @cached_property
@@ -118,6 +155,7 @@ def pooled(samples: Sequence[Sample]) -> Sample:
         np.concatenate([each.raw for each in samples]) - math.log(len(samples)),
         np.concatenate([each.log_likelihoods for each in samples]),
         samples[0].names,
+        tuple(each for sample in samples for each in sample.rounds),
     )
 
 

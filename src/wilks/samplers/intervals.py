@@ -11,7 +11,8 @@ from wilks.core.errors import InvalidConfigurationError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_BINS_PER_SPREAD, _MOST_BINS = 12, 2000
+_BINS_PER_SPREAD, _MOST_BINS = 48, 20_000
+_NEGLIGIBLE = 1e-6
 _N_STEPS = 64
 
 
@@ -65,9 +66,13 @@ def highest_density(
         Pieces in ascending order.
     """
     check_probability(probability)
-    if not len(values) or np.ptp(values) == 0:
-        return [(float(values[0]), float(values[0]))] if len(values) else []
-    low, high = max(limits[0], values.min()), min(limits[1], values.max())
+    if not len(values):
+        return []
+    kept = weights > _NEGLIGIBLE * weights.max()  # a wide proposal reaches far beyond the posterior
+    values, weights = values[kept], weights[kept] / weights[kept].sum()
+    low, high = max(limits[0], float(values.min())), min(limits[1], float(values.max()))
+    if low == high:
+        return [(low, high)]
     n_effective = 1.0 / float(weights @ weights)
     quartiles = weighted_quantiles(values, weights, [0.25, 0.75])
     spread = min(float(np.sqrt(weights @ (values - weights @ values) ** 2)), (quartiles[1] - quartiles[0]) / 1.34)
@@ -76,7 +81,7 @@ def highest_density(
     spread = min(spread, float(steps[: _N_STEPS // 2].sum()) / 1.349)
     spread = spread if spread > 0 else (high - low)
     width = 0.9 * spread * n_effective**-0.2
-    n_bins = int(min(max((high - low) / spread * _BINS_PER_SPREAD * 4, 100), _MOST_BINS))
+    n_bins = int(min(max((high - low) / spread * _BINS_PER_SPREAD, 100), _MOST_BINS))
     edges = np.linspace(low, high, n_bins + 1)
     counts = np.histogram(values, edges, weights=weights)[0]
     density = _smoothed(counts, width / (edges[1] - edges[0]))

@@ -13,13 +13,13 @@ https://doi.org/10.1007/s11222-008-9059-x): with :math:`r_{ik} = w_i a_k t_k(x_i
 .. math:: a_k = \sum_i r_{ik}, \quad m_k = \frac{\sum_i r_{ik} u_{ik} x_i}{\sum_i r_{ik} u_{ik}}, \quad
           S_k = \frac{\sum_i r_{ik} u_{ik} (x_i - m_k)(x_i - m_k)^T + \lambda S_0}{\sum_i r_{ik} + \lambda}        (2)
 
-in which S_0, the shape of the component before, keeps a component of few draws from collapsing.
+in which S_0, the shape of the component before the fit, keeps a component of few draws from collapsing.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,32 +132,34 @@ def fitted(
         if now - before < 1e-4:
             break
         before = now
-        mixture = _maximised(mixture, x, weights[:, None] * np.exp(logs - total[:, None]), deltas, prior_weight)
+        shares = weights[:, None] * np.exp(logs - total[:, None])
+        kept = shares.sum(axis=0) > max(_SMALLEST_SHARE, 0.2 * prior_weight)
+        if not kept.any():
+            break
+        start = replace(start, shapes=start.shapes[kept])
+        mixture = _maximised(x, shares[:, kept], deltas[:, kept], start, prior_weight)
     return mixture, float(weights @ mixture.log_density(x))
 
 
 def _maximised(
-    mixture: TMixture,
     x: NDArray[np.float64],
     shares: NDArray[np.float64],
     deltas: NDArray[np.float64],
+    start: TMixture,
     prior_weight: float,
 ) -> TMixture:
-    d, nu = x.shape[1], mixture.degrees
+    """Equations (2), from the shares r_ik and the distances delta_ik, with S_0 and the degrees of `start`."""
+    nu, d = start.degrees, x.shape[1]
     sums = shares.sum(axis=0)
-    means, shapes, a = [], [], []
-    for k in np.flatnonzero(sums > max(_SMALLEST_SHARE, 0.2 * prior_weight)):
+    means, shapes = [], []
+    for k, total in enumerate(sums):
         pulled = shares[:, k] * (nu + d) / (nu + deltas[:, k])
         mean = pulled @ x / pulled.sum()
         apart = x - mean
-        shape = (apart * pulled[:, None]).T @ apart + prior_weight * mixture.shapes[k]
-        shape /= sums[k] + prior_weight
+        shape = (apart * pulled[:, None]).T @ apart + prior_weight * start.shapes[k]
         means.append(mean)
-        shapes.append(proper(shape))
-        a.append(float(sums[k]))
-    if not a:
-        return mixture
-    return TMixture(np.array(a) / sum(a), np.array(means), np.array(shapes), nu)
+        shapes.append(proper(shape / (total + prior_weight)))
+    return TMixture(sums / sums.sum(), np.array(means), np.array(shapes), nu)
 
 
 def proper(shape: NDArray[np.float64]) -> NDArray[np.float64]:

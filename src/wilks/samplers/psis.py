@@ -63,6 +63,7 @@ def smoothed(log_weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
     if n_tail >= _FEWEST_IN_TAIL:
         order = np.argsort(ratios, kind="stable")
         tail, rest = order[-n_tail:], order[-n_tail - 1]
+        tail = tail[np.isfinite(ratios[tail])]  # what is impossible stays so
         threshold = max(float(ratios[rest]), math.log(np.finfo(float).tiny))
         excess = np.exp(ratios[tail]) - math.exp(threshold)
         if excess[-1] <= 1e-10 * max(math.exp(threshold), excess[-1]):
@@ -70,7 +71,7 @@ def smoothed(log_weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
         elif (excess > 0).sum() >= _FEWEST_IN_TAIL:
             k, scale = pareto_fit(excess)
             if math.isfinite(k):
-                quantiles = _quantiles((np.arange(n_tail) + 0.5) / n_tail, k, scale)
+                quantiles = _quantiles((np.arange(len(tail)) + 0.5) / len(tail), k, scale)
                 ratios[tail] = np.minimum(np.log(quantiles + math.exp(threshold)), 0.0)
     return ratios - float(np.logaddexp.reduce(ratios)), k
 
@@ -119,5 +120,6 @@ def k_limit(n: int) -> float:
 
 
 def effective_size(log_weights: NDArray[np.float64]) -> float:
-    """Kish's effective number of draws of weights whose sum is 1."""
-    return float(np.exp(-np.logaddexp.reduce(2.0 * log_weights))) if len(log_weights) else 0.0
+    """Kish's effective number of draws of weights whose sum is 1; 0 where all weights are 0."""
+    total = float(np.logaddexp.reduce(2.0 * log_weights)) if len(log_weights) else -math.inf
+    return math.exp(-total) if math.isfinite(total) else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -124,10 +124,11 @@ class Posterior(Result):
     def covariance(self) -> NDArray[np.float64]:
         """Posterior covariance, in the order of `names`."""
         thetas, weights = self._points
-        if len(thetas) < 2:
+        left = 1.0 - float(weights @ weights)
+        if len(thetas) < 2 or left <= 0.0:  # one draw has all the weight
             return np.full((len(self.names), len(self.names)), np.nan)
         apart = thetas - weights @ thetas
-        return np.asarray((apart * weights[:, None]).T @ apart / (1.0 - float(weights @ weights)))
+        return np.asarray((apart * weights[:, None]).T @ apart / left)
 
     @property
     def correlations(self) -> NDArray[np.float64]:
@@ -238,7 +239,7 @@ class Posterior(Result):
                 )
             )
         heads = ("parameter", "mean", "sd", "2.5 %", "median", "97.5 %", "ESS", "contraction", "")
-        note = self.certificate.message or "Every check of the certificate holds."
+        note = "Every check of the certificate holds." if self.certificate.ok else ""  # the status says which do not
         return Table(f"Posterior by {self.method}", heads, tuple(rows), note)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -269,7 +270,8 @@ class Posterior(Result):
     def __repr__(self) -> str:
         """Return the status, the summary, the certificate and the cost."""
         lines = [f"Posterior of {self.provenance.problem!r} by {self.method}", self.status.message]
-        lines += [self.summary().text(), self.certificate.table().text(), self.cost, *self._remarks()]
+        certificate = replace(self.certificate.table(), note="")
+        lines += [self.summary().text(), certificate.text(), self.cost, *self._remarks()]
         return "\n".join(lines)
 
     def _remarks(self) -> list[str]:
@@ -279,4 +281,4 @@ class Posterior(Result):
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(text)}</p>" for text in [self.status.message, self.cost, *self._remarks()])
-        return self.summary().html() + self.certificate.table().html() + notes
+        return self.summary().html() + replace(self.certificate.table(), note="").html() + notes

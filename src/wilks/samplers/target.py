@@ -82,7 +82,9 @@ class Target:
             with np.errstate(divide="ignore"):
                 slopes = np.log(np.abs(self.space.slope(thetas))).sum(axis=1)
             prior = self.space.log_prior(thetas)
-            found[inside] = self.power * prior + slopes + self.chart.log_slope(x[inside])
+            density = self.power * prior + slopes + self.chart.log_slope(x[inside])
+            # A prior may be infinite at a bound. The one point has no probability, and no weight can be made of it.
+            found[inside] = np.where(np.isfinite(density), density, -np.inf)
         return found
 
     def log_density(self, x: NDArray[np.float64], log_likelihoods: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
-from wilks.samplers.certificate import Certificate
+from wilks.samplers.certificate import Certificate, Check
 from wilks.samplers.chains import chain_checks
 from wilks.samplers.importance import systematic
 from wilks.samplers.importance_checks import pooled
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from wilks.verbs.context import Context
 
 _RESAMPLE, _SHUFFLE = 70, 71
+_MOST_FAILED = 0.01
+_FAILED = (
+    "where the likelihood fails it counts as zero: mend it, or let it return minus infinity where that is meant "
+    "(posterior.log.failures() has the tracebacks)"
+)
 
 
 def chains_posterior(context: Context, method: str, chains: Chains) -> Posterior:
@@ -97,6 +102,12 @@ def _posterior(
     **more: Any,  # noqa: ANN401 - fields of the result
 ) -> Posterior:
     space = context.problem.space
+    n_failed = context.stats["n_failed"]
+    if n_failed and certificate.checks:
+        share = n_failed / max(context.n_evaluations, 1)
+        certificate = Certificate(
+            (*certificate.checks, Check.below("failed evaluations", share, _MOST_FAILED, _FAILED))
+        )
     log_priors = space.log_prior(thetas) if thetas.size else np.empty(log_likelihoods.shape)
     best: dict[str, Any] = {}
     value = -math.inf

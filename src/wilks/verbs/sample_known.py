@@ -11,6 +11,7 @@ A parameter without a standard error (at a bound, or not determined by the data)
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,15 +19,19 @@ import numpy as np
 from wilks.core.random import keyed_generator
 from wilks.core.result import Step
 from wilks.core.status import Outcome
+from wilks.loop.stopping import MaxEvaluations, MaxTime, RunInfo, as_rules
 from wilks.samplers.known import Known
 from wilks.solvers.result import FitResult
 from wilks.store.log import EvaluationLog
 from wilks.verbs.fit import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from wilks.core.status import Status
+    from wilks.loop.stopping import StoppingRule
     from wilks.samplers.target import Target
     from wilks.verbs.context import Context, Start
 
@@ -43,6 +48,7 @@ _ENDED = (
 )
 _N_PRIOR = 2000
 _STEP = 1e-5
+_LEAST_SECONDS = 1e-3
 _RELATIVE = 1e-10
 
 
@@ -52,7 +58,9 @@ def known_from(context: Context, target: Target, start: Start, n_starts: int) ->
     A mode of little height may hold most of the probability, so the search makes `n_starts` random starts even where
     the best optimum is found early; those of a fit that is given count.
     """
-    given = start if isinstance(start, FitResult) and start.space == context.problem.space and start.best else None
+    given = start if isinstance(start, FitResult) and start.best else None
+    if given is not None and given.provenance.fingerprint != context.problem.fingerprint:
+        given = None  # of another likelihood or space: a place to begin
     found = given
     n_made = 0 if given is None else sum(basin.n_hits for basin in given.basins)
     if given is None or n_made < n_starts:
@@ -67,10 +75,14 @@ def known_from(context: Context, target: Target, start: Start, n_starts: int) ->
         for basin in sorted(found.basins, key=lambda each: -each.log_likelihood)[1:_MOST_MODES]
         if basin.log_likelihood > found.log_likelihood - _DEPTH and basin.values != found.best
     ]
+    rules = as_rules(context.common.stop)
     for values in others:
+        ended = _spent(context, rules)
+        if ended is not None:
+            return _nothing(target), ended
         fits.append(_fitted(context, values, 0, EvaluationLog()))  # in its own log: another knows better places
         if fits[-1].status.outcome in _ENDED:
-            return _nothing(target), fits[-1].status
+            return _nothing(target), _spent(context, rules) or fits[-1].status
     if others:
         context.steps.append(Step("modes", f"{len(fits)} optima of the likelihood are of interest"))
     bells = [_bell(target, each) for each in fits if each.best]
@@ -93,7 +105,7 @@ def _fitted(context: Context, start: Start, n_starts: int, log: EvaluationLog) -
         executor=common.executor,
         log=log,
         seed=context.seed,
-        stop=common.stop,
+        stop=[_remaining(rule, context) for rule in as_rules(common.stop)],
         callbacks=common.callbacks,
     )
     context.n_evaluations += found.n_evaluations
@@ -101,6 +113,22 @@ def _fitted(context: Context, start: Start, n_starts: int, log: EvaluationLog) -
         context.stats[name] += found.stats.get(name, 0)
     context.steps.append(Step("fit", found.status.message, found.n_evaluations))
     return found
+
+
+def _spent(context: Context, rules: Sequence[StoppingRule]) -> Status | None:
+    """The status that a limit on the whole call asks for now."""
+    info = RunInfo("", context.n_evaluations, 0, -math.inf, time.perf_counter() - context.began)
+    limits = (rule.check(info) for rule in rules if isinstance(rule, (MaxEvaluations, MaxTime)))
+    return next(filter(None, limits), None)
+
+
+def _remaining(rule: StoppingRule, context: Context) -> StoppingRule:
+    """What a limit on the whole call leaves for its next fit; it is not spent yet."""
+    if isinstance(rule, MaxEvaluations):
+        return MaxEvaluations(max(rule.remaining(context.n_evaluations), 1))
+    if isinstance(rule, MaxTime):
+        return MaxTime(max(rule.seconds - (time.perf_counter() - context.began), _LEAST_SECONDS))
+    return rule
 
 
 def _bell(target: Target, found: FitResult) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NORMAL = 1e7
 """Degrees of freedom at which a t distribution is a Gaussian for all that is done here."""
-_MOST_MODES, _N_STEPS, _PRIOR_WEIGHT = 3, 60, 0.005
+_MOST_MODES, _N_STARTS, _N_STEPS, _PRIOR_WEIGHT = 3, 3, 60, 0.001
 _MOST_COMPONENTS, _NEGLIGIBLE = 32, math.log(1e-14)
 _DIP, _N_BETWEEN = 0.5, 41
 
@@ -117,7 +117,8 @@ def fitted_modes(
     white = np.asarray(np.linalg.solve(lower, apart.T).T, dtype=float)
     best, least = None, math.inf
     for k in range(1, _MOST_MODES + 1):
-        mixture, value = _fit(white, weights, k, generator)
+        trials = [_fit(white, weights, k, generator) for _ in range(_N_STARTS if k > 1 else 1)]
+        mixture, value = max(trials, key=lambda trial: trial[1])
         d = white.shape[1]
         n_numbers = k * (1 + d + d * (d + 1) // 2) - 1
         criterion = n_numbers * math.log(ess) - 2.0 * ess * value
