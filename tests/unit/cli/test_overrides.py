@@ -57,8 +57,8 @@ def test_seed():
         (
             {"executor": "threads"},
             (
-                "--executor threads: executor: expected one of serial, processes, mpi, dask, {processes: 2}, {dask: 2}, "
-                "{slurm: {n_jobs: 2}}, {pbs: {n_jobs: 2}}, {sharded: processes}, got 'threads'"
+                "--executor threads: executor: expected one of serial, processes, mpi, dask, {processes: 2}, "
+                "{dask: 2}, {slurm: {n_jobs: 2}}, {pbs: {n_jobs: 2}}, {sharded: processes}, got 'threads'"
             ),
         ),
         ({"workers": 0}, "--workers 0: executor.processes: expected a number of workers, at least 1, got 0"),

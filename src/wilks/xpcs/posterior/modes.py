@@ -20,7 +20,7 @@ from wilks.core.status import Outcome, Status
 from wilks.samplers.known import Known
 from wilks.xpcs.course import Course
 from wilks.xpcs.model import FLOW_NAMES, regularised_times
-from wilks.xpcs.posterior.chart import power_law_chart
+from wilks.xpcs.posterior.chart import PowerLawChart, power_law_chart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from wilks.core.space import Space
     from wilks.samplers.target import Target
     from wilks.verbs.context import Common, Context
-    from wilks.xpcs.posterior.chart import PowerLawChart
     from wilks.xpcs.posterior.noise_scale import Sigma
     from wilks.xpcs.posterior.problem import MarginalProblem
     from wilks.xpcs.preparation import Prepared, Question
@@ -42,7 +41,9 @@ _DEPTH = 12.0
 """Log-likelihood below the best, down to which another optimum is a mode of interest."""
 _APART = 3.0
 """Standard deviations between two optima that are not one."""
-_STEP = 1e-3
+_STEP = 1e-5
+_WEAK = (0.01, 0.1, 1.0)
+"""Precision of size, slope and bend of a power law before there are data: a standard deviation of 10, 3 and 1."""
 _MOST_MODES = 4
 _ENDED = (Outcome.INTERRUPTED, Outcome.STOPPED_BY_CALLBACK, Outcome.TIME_LIMIT, Outcome.EVALUATION_LIMIT)
 
@@ -169,17 +170,24 @@ class Modes:
         return ended.values, None
 
     def _bell(self, values: dict[str, float]) -> tuple[Array, Array]:
-        """Coordinates of a mode, and the covariance there."""
+        """Coordinates of a mode, and the covariance there, by the curvature and a weak prior in these coordinates.
+
+        Where amplitude and offset cancel, in a corner of the box, a step of the coordinates is next to none of the box,
+        so a covariance of the box, carried over, is much too narrow along the valley and too wide across it.
+        """
+        space, chart = self.problem.space, self.target.chart
         theta = self._theta(values)
-        covariance = covariance_at(self.problem.base, self.problem.space, values, self.s)
-        space = self.problem.space
-        u, slope = space.to_unit(theta), space.slope(theta)
-        inside = covariance / np.outer(slope, slope)
-        step = np.minimum(_STEP * np.sqrt(np.diag(inside)), 0.1)
-        ends = np.clip(u + np.diag(step), 0.0, 1.0), np.clip(u - np.diag(step), 0.0, 1.0)
-        above, below = (self.target.chart.from_unit(each) for each in ends)
-        into = (above - below) / np.diag(ends[0] - ends[1])[:, None]  # rows: derivatives by one coordinate of the box
-        return self.target.chart.from_unit(u[None])[0], into.T @ inside @ into
+        x = chart.from_unit(space.to_unit(theta)[None])[0]
+        precision, step = np.full(len(x), _OF_UNIFORM), np.full(len(x), _STEP)
+        if isinstance(chart, PowerLawChart):
+            for law in chart.laws:
+                precision[list(law)] = _WEAK
+                step[law[2]] *= x[law[2]]  # small in that corner, and positive
+        above, below = (chart.to_unit(x + sign * np.diag(step)) for sign in (1.0, -1.0))
+        into = (above - below) / (2.0 * step)[:, None]  # rows: derivatives of the box by one coordinate
+        _, rows = self.problem.base.factor(values)
+        jacobian = (rows[:, 1:] * space.slope(theta)) @ into.T
+        return x, np.asarray(np.linalg.inv(jacobian.T @ jacobian / self.s**2 + np.diag(precision)))
 
 
 def _same(x: Array, other: Array, covariance: Array) -> bool:
