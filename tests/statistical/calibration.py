@@ -1,4 +1,4 @@
-"""Simulation-based calibration: parameters drawn from the prior, data simulated with them, and their posterior.
+r"""Simulation-based calibration: parameters drawn from the prior, data simulated with them, and their posterior.
 
 Given the data the parameters are one more draw of the posterior, so their rank among L independent draws of it is
 uniform on 0, ..., L, whatever the model and however few the data (Talts et al. 2018, https://arxiv.org/abs/1804.06788).
@@ -10,8 +10,8 @@ data the statement holds. Four tests are made of the ranks of one parameter:
   function leaves its simultaneous 95 % band (Säilynoja, Bürkner and Vehtari 2022,
   https://doi.org/10.1007/s11222-022-10090-6);
 * `chi_squared`: counts in bins of equal width;
-* `shift` and `width`: with u uniform within the step of the rank, :math:`z = \\Phi^{-1}(u)` is standard normal, so
-  that :math:`\\sqrt n \\bar z` is too and :math:`\\sum z^2` has the chi-squared distribution of n degrees of freedom.
+* `shift` and `width`: with u uniform within the step of the rank, :math:`z = \Phi^{-1}(u)` is standard normal, so
+  that :math:`\sqrt n \bar z` is too and :math:`\sum z^2` has the chi-squared distribution of n degrees of freedom.
   Of all departures these two see a posterior that is displaced, too narrow or too wide from the fewest simulations.
 
 Several tests share one error probability (Bonferroni), so that the thresholds follow from the numbers of simulations
@@ -51,7 +51,7 @@ ERROR = 0.01
 """Probability that any of the tests of one study fails though nothing is wrong."""
 LEVELS = np.array([0.68, 0.95])
 _N_NULL = 20_000
-_PER_BIN = 5
+_BINS, _PER_BIN = (5, 10, 20), 5
 
 
 class Uniformity(NamedTuple):
@@ -68,8 +68,7 @@ def uniformity(ranks: NDArray[np.int64], seed: int = 0) -> Uniformity:
     n = len(ranks)
     counts = np.bincount(ranks, minlength=N_RANKS)
     departure = _departure(counts[None], n)[0]
-    n_bins = max(5, min(20, n // _PER_BIN))  # divisors of 100 only, so that bins are equally likely
-    n_bins = max(each for each in (5, 10, 20) if each <= n_bins)
+    n_bins = max(each for each in _BINS if each == _BINS[0] or each * _PER_BIN <= n)
     chi = stats.chisquare(counts.reshape(n_bins, -1).sum(axis=1)).pvalue
     u = (ranks + np.random.default_rng([seed, n]).random(n)) / N_RANKS
     z = stats.norm.ppf(u)
@@ -371,14 +370,7 @@ def study_of_correlations(setup: Setup, numbers: Sequence[int], method: object =
 
 # ---------------------------------------------------------------------- the same measurement again and again
 
-REPLICATED = replace(
-    STATIC,
-    n_t=40,
-    phi=(-60.0, 0.0, 60.0),
-    boxes=_DIFFUSION_BOXES,
-    priors={name: wilks.Uniform(box.lower, box.upper) for name, box in _DIFFUSION_BOXES.items() if name != "D0"},
-    noise=(0.005, 0.005),
-)
+REPLICATED = replace(STATIC, n_t=40, phi=(-60.0, 0.0, 60.0), boxes=_DIFFUSION_BOXES, priors={}, noise=(0.005, 0.005))
 TRUTH = {"D0": 2e4, "alpha": -0.4, "D_offset": 2000.0}
 
 
@@ -386,13 +378,13 @@ def study_of_replicates(numbers: Sequence[int], storage: str = "mirrored") -> St
     """Shares of posteriors below fixed values, with priors that are flat where the data tell anything."""
     setup, n_phi = REPLICATED, len(REPLICATED.phi)
     truth = np.concatenate([list(TRUTH.values()), np.full(n_phi, 0.25), np.full(n_phi, 1.0), [setup.noise[0]]])
-    names = (*TRUTH, *setup.names[len(setup.priors) :])
+    names = (*TRUTH, *setup.names)
 
     def one(number: int) -> tuple[Array, Array, bool]:
         data = xpcs.simulate(
             TRUTH, setup.geometry, contrast=0.25, sigma=setup.noise[0], mode="static", storage=storage, seed=number
         )
-        found = posterior_of(replace(setup, priors={}), data, number, n_draws=4000)
+        found = posterior_of(setup, data, number, n_draws=4000)
         return truth, all_columns(found), found.certificate.ok
 
     return _study(names, numbers, one)

@@ -1,11 +1,11 @@
-"""Posteriors that are known by other means, and how far another one is from them.
+r"""Posteriors that are known by other means, and how far another one is from them.
 
 `static_grid` sums the posterior of static correlations over a grid of the physical parameters. It shares nothing with
 the package but the simulated data: the curve is integrated here, and contrasts, offsets and noise are integrated out
 by the formula of Bayesian linear regression, with the prior 1 / s and a flat one of the coefficients,
 
-.. math:: \\log p(y | \\theta) = -\\tfrac12 \\sum_a \\log \\det X_a^T X_a
-          - \\tfrac{N - 2 G}{2} \\log \\sum_a \\mathrm{RSS}_a, \\quad X_a = [1, f]                                  (1)
+.. math:: \log p(y | \theta) = -\tfrac12 \sum_a \log \det X_a^T X_a
+          - \tfrac{N - 2 G}{2} \log \sum_a \mathrm{RSS}_a, \quad X_a = [1, f]                                  (1)
 """
 
 from __future__ import annotations
