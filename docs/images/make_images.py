@@ -1,6 +1,9 @@
 """Draw the pictures of the documentation with wilks, from its examples: ``python docs/images/make_images.py``."""
 
+import contextlib
+import re
 import runpy
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +51,23 @@ def xpcs() -> None:
         wilks.plots.save(figure, FOLDER / f"xpcs-{name}.png")
 
 
+def posteriors() -> None:
+    """Draw the pictures of the guide to posteriors, by its own code."""
+    page = (FOLDER.parent / "guides" / "posteriors.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?<!-->\n)^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    namespace: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.chdir(folder):
+            for block in blocks:
+                exec(block, namespace)  # noqa: S102 - our own page
+                if "forest.png" in block:
+                    break
+        for name in ("pair", "forest"):
+            (FOLDER / f"posterior-{name}.png").write_bytes((Path(folder) / f"{name}.png").read_bytes())
+
+
 if __name__ == "__main__":
     supernova()
+    posteriors()
     profiles()
     xpcs()

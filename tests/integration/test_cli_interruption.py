@@ -36,7 +36,7 @@ def test_the_test_sees_every_call(undisturbed):
     assert undisturbed.n_calls == undisturbed.n_logged > 300
 
 
-@pytest.mark.parametrize("executor", ["serial", "processes"])
+@pytest.mark.parametrize("executor", [pytest.param("serial", marks=pytest.mark.slow), "processes"])
 def test_sigkill_at_any_moment(tmp_path, undisturbed, executor):
     project = Project(tmp_path)
     arguments = ["run", "config.yaml", "--resume", *(["-n", "2"] if executor == "processes" else [])]
@@ -54,8 +54,15 @@ def test_sigkill_at_any_moment(tmp_path, undisturbed, executor):
     assert_same_answer(project, undisturbed, exact=executor == "serial")
 
 
-@pytest.mark.parametrize("executor", ["serial", "processes"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "executor"),
+    [
+        (signal.SIGINT, 130, "processes"),
+        (signal.SIGTERM, 143, "serial"),
+        pytest.param(signal.SIGINT, 130, "serial", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, "processes", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_and_sigterm_end_a_run_in_good_order(tmp_path, undisturbed, number, code, executor):
     project = Project(tmp_path)
     workers = ["-n", "2"] if executor == "processes" else []

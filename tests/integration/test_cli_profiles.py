@@ -35,8 +35,15 @@ def test_the_search_for_optima_is_not_repeated(undisturbed):
     np.testing.assert_array_equal(second.log_likelihood_map[::2, ::2][inside], first.log_likelihood_map[inside])
 
 
-@pytest.mark.parametrize("stage", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        (signal.SIGINT, 2),
+        (signal.SIGKILL, 1),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_anywhere_changes_no_bit(tmp_path, undisturbed, stage, number):
     """The earlier maps come from their files then, and not from memory."""
     project = Project(tmp_path, CONFIG)

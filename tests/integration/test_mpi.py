@@ -383,9 +383,9 @@ def assert_same_answer(project, undisturbed):
     [
         (3, "", "MPI (2 workers)"),
         (2, "executor: mpi\n", "MPI (1 worker)"),
-        (2, "executor: {processes: 2}\n", "MPI (1 worker)"),
         (1, "executor: mpi\n", "serial (MPI with one process)"),
-        (1, "", "serial"),
+        pytest.param(2, "executor: {processes: 2}\n", "MPI (1 worker)", marks=pytest.mark.slow),
+        pytest.param(1, "", "serial", marks=pytest.mark.slow),
     ],
 )
 def test_the_same_configuration_under_mpiexec(tmp_path, undisturbed, n, line, name):
@@ -432,7 +432,7 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize("how", DEATHS)
+@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("a segmentation fault", marks=pytest.mark.slow), "os._exit"])
 def test_a_rank_that_dies_ends_the_job_and_a_resumed_run_gives_the_same_answer(tmp_path, undisturbed, how):
     death, words, code = DEATHS[how]
     project = MPIProject(tmp_path, 3, model=SLOW + DEADLY.format(death))
@@ -441,7 +441,7 @@ def test_a_rank_that_dies_ends_the_job_and_a_resumed_run_gives_the_same_answer(t
     assert time.monotonic() - began < 60
     assert answer.returncode not in (0, 130)
     if code is not None:
-        assert answer.returncode == code
+        assert answer.returncode in (code, 1)  # that of the rank, or that of the one who ended the job: a race
     (message,) = [line for line in answer.stderr.splitlines() if line.startswith("wilks: ")]
     pid = (tmp_path / "dead").read_text()
     assert message.startswith(("wilks: MPI rank 1 of 3 ", "wilks: MPI rank 2 of 3 "))

@@ -54,7 +54,7 @@ def report(tmp_path_factory):
     return write_report(tmp_path_factory.mktemp("report") / "report.html", entries, title="A run")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_figure_is_drawn_without_a_network(browse, report, theme):
     flags = ["--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
     document, console = browse(report, *flags)

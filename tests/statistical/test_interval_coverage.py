@@ -15,7 +15,6 @@ from wilks.core.wilks_theorem import wilks_depth
 TIMES = np.linspace(0.0, 4.0, 20)
 TRUTH = {"amplitude": 3.0, "rate": 0.8}
 NOISE = 0.25
-N_DATA_SETS = 300
 
 
 def decay(data):
@@ -25,19 +24,20 @@ def decay(data):
     return ResidualProblem(Space(amplitude=Real(0, 10), rate=Real(0.1, 5, scale="log")), residual)
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+@pytest.mark.parametrize("n_data_sets", [80, pytest.param(300, marks=pytest.mark.slow)])
+def test_intervals_cover_the_truth_as_often_as_they_say(n_data_sets):
     """The number of data sets lies between the 0.1 and 99.9 % quantiles of its binomial law, at 68 and at 95 %."""
     generator = np.random.default_rng(11)
     nodes, levels = np.geomspace(0.35, 1.8, 17), np.array([0.68, 0.95])
     covered = np.zeros(2)
-    for _ in range(N_DATA_SETS):
+    for _ in range(n_data_sets):
         data = TRUTH["amplitude"] * np.exp(-TRUTH["rate"] * TIMES) + NOISE * generator.standard_normal(len(TIMES))
         result = wilks.profile(
             decay(data), over="rate", grid=(nodes,), roi_threshold=3.0, seed=1, audit=0, callbacks=[]
         )
         sets = [result.intervals("rate", level) for level in levels]
         covered += [any(p.lower <= TRUTH["rate"] <= p.upper for p in pieces) for pieces in sets]
-    low, high = stats.binom(N_DATA_SETS, levels).ppf(np.array([[0.001], [0.999]]))
+    low, high = stats.binom(n_data_sets, levels).ppf(np.array([[0.001], [0.999]]))
     assert (low <= covered).all()
     assert (covered <= high).all()
 

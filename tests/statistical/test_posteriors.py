@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import wilks
+from benchmarks.importance_honesty import POSTERIORS as HIERARCHIES
 from benchmarks.posteriors import judged
 from wilks.problems.posteriors import POSTERIORS
+from wilks.samplers import importance_checks, importance_walk
 from wilks.samplers.target import Target
 from wilks.verbs.sample_tempering import combined
 
@@ -51,6 +53,26 @@ def test_what_is_certified_is_right(name, method):
     known = POSTERIORS[name]()
     posterior = sampled(known.problem, method)
     assert judged(posterior, known).right or not posterior.certificate.ok
+
+
+def test_a_common_scatter_is_not_certified_by_importance_sampling(monkeypatch):
+    """Without k-hat of squares and without the walk it is, with a standard deviation 10 % too small."""
+    problem, truth = HIERARCHIES["common scatter of 5, t from 0.8, values"]()
+    assert not any(sampled(problem, "importance", seed).certificate.ok for seed in (1, 3))
+    monkeypatch.setattr(importance_checks, "_MOST_SQUARE_K", 9.0)
+    monkeypatch.setattr(importance_walk, "_MOST_GAIN", 99.0)
+    for seed in (1, 3):
+        posterior = sampled(problem, "importance", seed)
+        assert posterior.certificate.ok
+        assert posterior.standard_deviations["t"] < 0.94 * truth["t"][1]
+
+
+def test_the_mouth_of_a_funnel_is_found_by_the_walk():
+    """Everything that the draws can tell of themselves holds."""
+    problem, _ = HIERARCHIES["funnel, spread 0.7, 9 widths"]()
+    certificate = sampled(problem, "importance", 2).certificate
+    assert [check.name for check in certificate.failures] == ["log weight beyond draws"]
+    assert certificate["log weight beyond draws"].value > 2.5
 
 
 def test_a_bent_ridge_is_not_certified_by_importance_sampling():

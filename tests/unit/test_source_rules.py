@@ -10,6 +10,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,12 @@ class Source:
     path: str
     text: str
 
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.text)))
 
     def functions(self) -> Iterator[Function]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, Function):
                 yield node
 
@@ -113,7 +114,7 @@ def printing(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         if source.within("cli"):
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 yield f"{source.at(node)}: print outside cli"
 
@@ -122,7 +123,7 @@ def exiting(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         if source.within("cli"):
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "exit", "quit"):
                 yield f"{source.at(node)}: {ast.unparse(node.func)} outside cli"
             if isinstance(node, ast.Raise) and node.exc is not None and ast.unparse(node.exc).startswith("SystemExit"):
@@ -134,7 +135,7 @@ def broad_except(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         if source.within("evaluation"):  # around the user's function, where a failure is data
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             caught: list[ast.expr | None] = []
             if isinstance(node, ast.ExceptHandler):
                 caught = list(node.type.elts) if isinstance(node.type, ast.Tuple) else [node.type]
@@ -146,7 +147,7 @@ def broad_except(sources: list[Source]) -> Iterator[str]:
 
 def not_implemented(sources: list[Source]) -> Iterator[str]:
     for source in sources:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Name) and node.id == "NotImplementedError":
                 yield f"{source.at(node)}: NotImplementedError; leave out what does not exist"
 
@@ -155,7 +156,7 @@ def class_names(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         if source.within("facades"):  # their names are those of another package
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.ClassDef) and VAGUE_CLASS_NAMES.search(node.name):
                 yield f"{source.at(node)}: class {node.name}; a name should say what the thing is"
 
@@ -194,7 +195,7 @@ RULES: list[Rule] = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sources() -> list[Source]:
     return [Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))]
 

@@ -38,6 +38,7 @@ _AHEAD_SECONDS = 0.02
 _AHEAD_BYTES = 32_768
 _MAX_FALSE_STARTS = 3
 _PATIENCE_SECONDS = 5.0
+_CLOSED = "the pool was closed"
 
 
 class WorkerDiedError(RuntimeError):
@@ -87,12 +88,12 @@ class WorkerPool:
     def __init__(self, n_workers: int, timeout: float = math.inf) -> None:
         self._n_workers = n_workers
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # Ctrl-C may end the pool where it holds it
         self._queue: deque[Task] = deque()
         self._workers: list[_Worker] = []
         self._false_starts = 0
         self._last_seconds = float("inf")
-        self._closing = False
+        self._closing = self._silent = False
         self._broken = ""
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
@@ -110,20 +111,25 @@ class WorkerPool:
         if self._broken:
             task.future.set_exception(EvaluationError(self._broken))
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="wilks worker pool", daemon=True)
-            self._thread.start()
-        self._queue.append(task)
-        self._wake()
+        with self._lock:  # the pipe must not be closed in between
+            if not self._closing:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="wilks worker pool", daemon=True)
+                    self._thread.start()
+                self._queue.append(task)
+                self._wake()
+            elif not self._silent:
+                task.future.set_exception(WorkerDiedError(_CLOSED))
 
     def kill(self) -> None:
         """End the workers at once, when nobody is left to wait for them.
 
         At the end of the interpreter a thread that is left behind must not wake up to complain: futures stay open.
         """
-        self.close(kill=True, answer=False)
+        self._silent = True
+        self.close(kill=True)
 
-    def close(self, *, kill: bool = False, answer: bool = True) -> None:
+    def close(self, *, kill: bool = False) -> None:
         """End the workers, at once or when they have finished what they have; futures without answer are cancelled."""
         if os.getpid() != self._process or self._closing:  # a forked child must leave the parent's workers alone
             return
@@ -135,17 +141,18 @@ class WorkerPool:
                         worker.process.kill()
             self._wake()
             self._thread.join()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
+        with self._lock:
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
         for worker in self._workers:
             with contextlib.suppress(OSError):
                 worker.connection.send(None)
         for worker in self._workers:
             _end(worker)
-        left = (*self._queue, *(t for worker in self._workers for t in worker.tasks)) if answer else ()
+        left = () if self._silent else (*self._queue, *(t for worker in self._workers for t in worker.tasks))
         for task in left:
             if not task.future.cancel() and not task.future.done():
-                task.future.set_exception(WorkerDiedError("the pool was closed"))
+                task.future.set_exception(WorkerDiedError(_CLOSED))
         self._workers.clear()
         self._queue.clear()
 
@@ -267,6 +274,8 @@ class WorkerPool:
         self._workers.remove(worker)
         first = worker.tasks.popleft() if worker.tasks else None
         self._queue.extendleft(reversed(worker.tasks))
+        if self._silent:
+            return
         if first is not None:
             first.future.set_exception(WorkerDiedError(how))
         elif not worker.ready and not self._closing:

@@ -20,6 +20,7 @@ from wilks.problems.gaussian_posteriors import (
     regression_posterior,
     truncated_posterior,
 )
+from wilks.problems.hierarchical_posteriors import scatter_posterior
 from wilks.problems.known_posterior import KnownPosterior
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "log_scale_posterior",
     "mixture_posterior",
     "regression_posterior",
+    "scatter_posterior",
     "truncated_posterior",
 ]
 
@@ -44,6 +46,7 @@ POSTERIORS: dict[str, Callable[[], KnownPosterior]] = {
     "scale": log_scale_posterior,
     "ridge": banana_posterior,
     "modes": mixture_posterior,
+    "scatter": scatter_posterior,
     "funnel": funnel_posterior,
 }
 """Difficulty -> the function that makes the posterior."""

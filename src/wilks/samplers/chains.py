@@ -40,6 +40,8 @@ class Chains:
         What was executed, retries included.
     log_evidence, log_evidence_error
         Where the sampler says.
+    checks
+        What the sampler has measured of itself, beside `chain_checks`.
     ended
         The status, if a rule, the user or a failure ended it before its end.
     """
@@ -51,6 +53,7 @@ class Chains:
     steps: tuple[Step, ...] = ()
     log_evidence: float = float("nan")
     log_evidence_error: float = float("nan")
+    checks: tuple[Check, ...] = ()
     ended: Status | None = None
 
 

@@ -12,21 +12,24 @@ weights of what was not expected bounded. All draws of all rounds count, with de
 
 (Veach and Guibas 1995; Cornuet, Marin, Mira and Robert 2012, https://doi.org/10.1111/j.1467-9469.2011.00756.x). The
 next mixture is the one nearest to the weighted draws; while few draws carry all the weight, to a power of the weights
-that leaves enough of them. It is high where it was fitted, so that the sum of (2) is too small, by 2 % in five
-dimensions and 10 % in twenty. The evidence is therefore the mean of :math:`L \pi / q_r` over the draws of each round.
+that leaves enough of them. It is high where it was fitted, so that evidences and tails by (2) are too small. Therefore,
+when the checks hold with a third of the effective draws, or two thirds of the rounds are over, the proposal settles:
+the draws that it was fitted to are dropped, and what is certified are draws that it was not fitted to.
 
 The number of components stays that of the modes. A mixture that grows towards its own draws fits what it has seen so
 well that k-hat no longer tells of what it has not seen: funnels and bananas then pass with standard deviations 20 %
 too small. With one component for each mode they fail, as they should, and a Markov chain has to do it. For the same
 reason k-hat has to stay below 1/2, where the weights have a variance and the errors that are stated have a meaning.
 
-Two populations adapt and draw without knowing of each other. Their means, spreads and evidences have to agree.
+Two populations adapt and draw without knowing of each other. Their means, spreads and evidences have to agree. When all
+checks of the draws hold, walkers look for places that the draws have missed (`importance_walk`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,9 +39,12 @@ from wilks.core.proposal import Phase
 from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
 from wilks.loop.requests import Request, Requests
-from wilks.samplers.importance_checks import Round, Sample, importance_checks
+from wilks.samplers.certificate import Certificate
+from wilks.samplers.importance_checks import Sample, importance_checks
+from wilks.samplers.importance_state import ImportanceState, Population
+from wilks.samplers.importance_walk import Walk
 from wilks.samplers.mixture import TMixture, fitted, proper
-from wilks.samplers.psis import effective_size, smoothed
+from wilks.samplers.psis import effective_size, smoothed, systematic
 from wilks.samplers.target import Target
 
 if TYPE_CHECKING:
@@ -46,7 +52,6 @@ if TYPE_CHECKING:
 
     from wilks.core.proposal import Evaluations, Proposals
     from wilks.core.space import Space
-    from wilks.samplers.certificate import Certificate
     from wilks.samplers.known import Known
 
 N_POPULATIONS = 2
@@ -55,8 +60,7 @@ _WIDER, _WIDE_DEGREES, _FIRST_DEGREES = 2.0, 4.0, 5.0
 _DEGREES = (3.0, 5.0, 10.0, 30.0)
 _LEAST_FIRST, _FIRST_PER_PARAMETER = 250, 50
 _GROWTH, _MOST_GROWTH = 1.3, 4.0
-_LEAST_ROUNDS = 2
-_SURE = 0.2
+_ADAPTING, _PROMISING = 2 / 3, 0.3
 _MOST_FITTED = 4000
 _LEAST_SHARE = 0.05
 _DRAW, _THIN = 0, 1
@@ -110,74 +114,6 @@ class AdaptiveImportance:
                 )
 
 
-@dataclass
-class Population:
-    """Draws of one population, with what they were drawn from.
-
-    Attributes
-    ----------
-    mixture
-        m_r of the next round.
-    mixtures, counts
-        m_r and n_r of the rounds so far.
-    x, log_likelihoods, log_priors
-        Draws, shape (n, d), and their log-likelihoods and log-densities of the prior (Jacobian and power included).
-    log_proposals
-        Log of the denominator of (2), shape (n,).
-    log_own
-        Log of the q_r of the round that made each draw, shape (n,).
-    pending, inside
-        Draws of the round that is under way, and which of them lie in the box.
-    """
-
-    mixture: TMixture
-    mixtures: list[TMixture] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    x: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
-    log_likelihoods: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    log_priors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    log_proposals: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    log_own: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    pending: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
-    inside: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
-
-    @property
-    def log_weights(self) -> NDArray[np.float64]:
-        """Log of (2), for the draws of complete rounds, shape (n,)."""
-        n = len(self.log_likelihoods)
-        return self.log_likelihoods + self.log_priors[:n] - self.log_proposals[:n]
-
-    @property
-    def rounds(self) -> tuple[Round, ...]:
-        """What every complete round alone says of the evidence."""
-        n, ends = len(self.log_likelihoods), np.cumsum(self.counts)
-        weights = self.log_likelihoods + self.log_priors[:n] - self.log_own[:n]
-        return tuple(Round.of(part) for part in np.split(weights, ends[ends < n]))
-
-
-@dataclass
-class ImportanceState:
-    """State of an importance sampling.
-
-    Attributes
-    ----------
-    n_rounds
-        Rounds that are complete.
-    n_good
-        Rounds in a row, up to now, in which every check held.
-    certificate
-        Of the last complete round.
-    """
-
-    seed: int
-    populations: list[Population]
-    requests: Requests
-    n_rounds: int = 0
-    n_good: int = 0
-    certificate: Certificate | None = None
-    done: bool = False
-
-
 @dataclass(frozen=True)
 class ImportanceSampler:
     """The algorithm that the driver loop runs; an `core.algorithm.Algorithm`.
@@ -205,19 +141,26 @@ class ImportanceSampler:
         return ImportanceState(seed, populations, Requests(d))
 
     def ask(self, state: ImportanceState, limit: int) -> tuple[Proposals, ImportanceState]:
-        """Return the draws of a round, of all populations."""
+        """Return the draws of a round, of all populations; after the last one, the moves of walkers."""
         if not state.done and not state.requests.opened:
-            self._draw(state)
+            if state.walk is None:
+                self._draw(state)
+            else:
+                self._move(state, state.walk)
         return state.requests.take(limit), state
 
     def tell(self, state: ImportanceState, evaluations: Evaluations) -> ImportanceState:
         """Take answers; when a round is complete, weigh, adapt and look whether it is enough."""
 
         def finish(request: Request) -> None:
-            _take_in(state.populations[request.owner], request.values)
+            if state.walk is None:
+                state.populations[request.owner].answer(request.values)
+            else:
+                self._end_move(state, state.walk, request.values)
 
+        walked = state.walk is not None
         state.requests.answer(evaluations, finish)
-        if not state.requests.opened and not state.done:
+        if not (state.requests.opened or state.done or walked):
             self._end_round(state)
         return state
 
@@ -232,6 +175,8 @@ class ImportanceSampler:
         """What is going on, for people."""
         if state.certificate is None:
             return "first round", math.nan
+        if state.walk is not None:
+            return "walkers look for what the draws have missed", state.walk.n_halves / state.walk.n_most
         reached = state.certificate["importance ESS"].value
         return f"round {state.n_rounds + 1}, {reached:.0f} effective draws", min(reached / self.options.ess, 1.0)
 
@@ -259,7 +204,7 @@ class ImportanceSampler:
             if population.inside.any():
                 state.requests.add(number, self.target.thetas(x[population.inside]), Phase.SAMPLE)
             else:
-                _take_in(population, np.empty(0))
+                population.answer(np.empty(0))
 
     def _count_proposals(self, population: Population, x: NDArray[np.float64], log_priors: NDArray[np.float64]) -> None:
         """Enter new draws with the denominators of (2), and add the new term to those of the old draws."""
@@ -287,15 +232,47 @@ class ImportanceSampler:
 
     def _end_round(self, state: ImportanceState) -> None:
         state.n_rounds += 1
-        state.certificate = importance_checks(self.samples(state), self.options.ess)
-        state.n_good = state.n_good + 1 if state.certificate.ok else 0
-        sure = state.n_good > 1 or (state.n_good == 1 and state.certificate["Pareto k-hat"].value < _SURE)
-        if state.n_rounds >= self.options.max_rounds or (sure and state.n_rounds >= _LEAST_ROUNDS):
-            state.done = True
+        if state.n_rounds - 1 == state.n_dropped:
+            state.populations = [population.last_round() for population in state.populations]
+        samples, most, settled = self.samples(state), self.options.max_rounds, state.n_dropped is not None
+        state.certificate = importance_checks(samples, self.options.ess)
+        if state.certificate.ok and (settled or state.n_rounds >= most):
+            state.walk = self._walk(state)
             return
+        state.done = state.n_rounds >= most
+        late = state.n_rounds >= max(1, int(_ADAPTING * most))
+        if state.done or (settled and (late or state.certificate["Pareto k-hat"].ok)):
+            return
+        if settled or late or importance_checks(samples, _PROMISING * self.options.ess).ok:
+            state.n_dropped = state.n_rounds
         for number, population in enumerate(state.populations):
-            generator = keyed_generator(state.seed, _THIN, number, state.n_rounds)
-            population.mixture = _adapted(population, generator)
+            population.mixture = _adapted(population, keyed_generator(state.seed, _THIN, number, state.n_rounds))
+
+    def _walk(self, state: ImportanceState) -> Walk:
+        """Walkers that begin at the draws that count."""
+        x = np.concatenate([each.x for each in state.populations])
+        log_targets = np.concatenate([each.log_likelihoods + each.log_priors for each in state.populations])
+        return Walk.of(state.seed, x, log_targets, self._log_proposals(state, x))
+
+    def _log_proposals(self, state: ImportanceState, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log of the mean of the last proposals of all populations."""
+        parts = [self._log_proposal(each.mixtures[-1], x) for each in state.populations]
+        return np.asarray(np.logaddexp.reduce(parts, axis=0) - math.log(len(parts)))
+
+    def _move(self, state: ImportanceState, walk: Walk) -> None:
+        """Propose moves that lie in the box, or end the walk."""
+        while not (state.done or state.requests.opened):
+            thetas = walk.propose(self.target)
+            if len(thetas):
+                state.requests.add(0, thetas, Phase.SAMPLE)
+            else:
+                self._end_move(state, walk, np.empty(0))
+
+    def _end_move(self, state: ImportanceState, walk: Walk, values: NDArray[np.float64]) -> None:
+        walk.move(values, partial(self._log_proposals, state))
+        if walk.done and state.certificate is not None:
+            state.certificate = Certificate((*state.certificate.checks, walk.check()))
+            state.done = True
 
     def samples(self, state: ImportanceState) -> list[Sample]:
         """Draws of the complete rounds of every population, in the parameters, with their weights."""
@@ -327,14 +304,6 @@ def first_mixture(target: Target, known: Known) -> TMixture:
 
 def _wide(mixture: TMixture) -> TMixture:
     return mixture.wider(_WIDER).with_degrees(_WIDE_DEGREES)
-
-
-def _take_in(population: Population, values: NDArray[np.float64]) -> None:
-    """Enter the log-likelihoods of a round; what was not evaluated has none."""
-    found = np.full(len(population.pending), -np.inf)
-    found[population.inside] = np.where(np.isfinite(values), values, -np.inf)
-    population.log_likelihoods = np.concatenate([population.log_likelihoods, found])
-    population.pending = np.empty((0, population.x.shape[1]))
 
 
 def _adapted(population: Population, generator: np.random.Generator) -> TMixture:
@@ -381,16 +350,3 @@ def _thinned(
         return x, weights
     rows = systematic(weights, _MOST_FITTED, generator)
     return x[rows], np.full(_MOST_FITTED, 1.0 / _MOST_FITTED)
-
-
-def systematic(weights: NDArray[np.float64], n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of n equally weighted draws, by systematic resampling of weights whose sum is 1.
-
-    Examples
-    --------
-    >>> systematic(np.array([0.5, 0.0, 0.5]), 4, np.random.default_rng(1)).tolist()
-    [0, 0, 2, 2]
-    """
-    ends = np.cumsum(weights)
-    rows = np.searchsorted(ends / ends[-1], (np.arange(n) + generator.random()) / n, side="right")
-    return np.asarray(np.minimum(rows, len(weights) - 1), dtype=np.int64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_K = 0.5
+_MOST_K, _MOST_SQUARE_K = 0.5, 0.7
 _TOLERANCE, _SIGMAS = 0.05, 3.5
 _OTHER = (
     "the posterior is not close to one bell for each known mode: sample it by a Markov chain "
@@ -133,6 +133,20 @@ class Sample:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.weights @ ((self.thetas - mean) / deviation) ** 4)
 
+    def square_k_hats(self) -> NDArray[np.float64]:
+        """Pareto k-hat of weight times squared distance from the mean, for every parameter: that of its variance.
+
+        The larger one of both sides: where they differ, their sum has no single tail that could be fitted.
+        """
+        apart = self.thetas - self.moments[0]
+        with np.errstate(divide="ignore"):
+            logs = self.smoothed[0][:, None] + 2.0 * np.log(np.abs(apart))
+        sides = [
+            [smoothed(np.where(inside, log, -np.inf))[1] for inside, log in zip(side.T, logs.T, strict=True)]
+            for side in (apart > 0, apart < 0)
+        ]
+        return np.max(sides, axis=0)
+
     def tail_ess(self) -> NDArray[np.float64]:
         """Effective number behind the 5 and 95 % quantiles, the smaller one, for every parameter."""
         found = []
@@ -175,6 +189,9 @@ def importance_checks(samples: Sequence[Sample], ess: float) -> Certificate:
         Check.below("Pareto k-hat", k_hat, min(k_limit(min(len(each.raw) for each in samples)), _MOST_K), _OTHER),
         Check.at_least("importance ESS", together.ess, ess, _MORE),
     ]
+    k_hats = together.square_k_hats()
+    worst = int(np.argmax(np.where(np.isnan(k_hats), np.inf, k_hats)))
+    checks.append(Check.below("k-hat of squares", float(k_hats[worst]), _MOST_SQUARE_K, _OTHER, together.names[worst]))
     for name, values in (("bulk ESS", together.moments[2]), ("tail ESS", together.tail_ess())):
         worst = int(np.argmin(np.where(np.isnan(values), -np.inf, values)))
         checks.append(Check.at_least(name, float(values[worst]), min(ess, LEAST_ESS), _MORE, together.names[worst]))

@@ -29,8 +29,8 @@ class Nuts:
     dense_mass
         Are correlations adapted to as well, not scales alone?
     max_retries
-        How often to go on when the chains diverge (with a higher `target_accept`), disagree (with a longer warmup), or
-        are too short (with as many draws again).
+        How often to go on when the chains diverge (with a higher `target_accept`), are in different places (R-hat
+        from 1.05, with a longer warmup), or are too short (with as many draws again).
 
     Raises
     ------

@@ -123,3 +123,16 @@ def effective_size(log_weights: NDArray[np.float64]) -> float:
     """Kish's effective number of draws of weights whose sum is 1; 0 where all weights are 0."""
     total = float(np.logaddexp.reduce(2.0 * log_weights)) if len(log_weights) else -math.inf
     return math.exp(-total) if math.isfinite(total) else 0.0
+
+
+def systematic(weights: NDArray[np.float64], n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of n equally weighted draws, by systematic resampling of weights whose sum is 1.
+
+    Examples
+    --------
+    >>> systematic(np.array([0.5, 0.0, 0.5]), 4, np.random.default_rng(1)).tolist()
+    [0, 0, 2, 2]
+    """
+    ends = np.cumsum(weights)
+    rows = np.searchsorted(ends / ends[-1], (np.arange(n) + generator.random()) / n, side="right")
+    return np.asarray(np.minimum(rows, len(weights) - 1), dtype=np.int64)

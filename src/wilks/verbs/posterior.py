@@ -11,8 +11,8 @@ from wilks.core.random import keyed_generator
 from wilks.core.status import Outcome, Status
 from wilks.samplers.certificate import Certificate, Check
 from wilks.samplers.chains import chain_checks
-from wilks.samplers.importance import systematic
 from wilks.samplers.importance_checks import pooled
+from wilks.samplers.psis import systematic
 from wilks.samplers.result import Posterior, Weighted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def chains_posterior(context: Context, method: str, chains: Chains) -> Posterior
     draws = {name: chains.thetas[:, :, i] for i, name in enumerate(names)}
     there = chains.log_likelihoods.size > 0
     discrete = [name for name, n in zip(names, context.problem.space.n_values, strict=True) if n is not None]
-    certificate = Certificate(tuple(chain_checks(draws, chains.sampling, discrete)) if there else ())
+    certificate = Certificate((*chain_checks(draws, chains.sampling, discrete), *chains.checks) if there else ())
     return _posterior(
         context,
         method,

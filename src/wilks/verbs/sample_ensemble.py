@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wilks.core.result import Step
+from wilks.samplers.certificate import Check
 from wilks.samplers.chains import Chains
-from wilks.samplers.ensemble import EnsembleSampler
+from wilks.samplers.ensemble import LEAST_TIMES, EnsembleSampler
 
 if TYPE_CHECKING:
     from wilks.samplers.ensemble_options import Ensemble
@@ -56,4 +57,7 @@ def ensemble_draws(context: Context, method: Ensemble, target: Target, known: Kn
     step = Step("Ensemble", detail, outcomes.run.n_evaluations)
     context.steps.append(step)
     ended = None if sampler.terminate(outcomes.state) else outcomes.status
-    return Chains(thetas, log_likelihoods, n_evaluations=outcomes.run.n_evaluations, steps=(step,), ended=ended)
+    advice = "draw longer chains: Ensemble(max_steps=...)"
+    checks = (Check.at_least("autocorrelation times", look.n_times, LEAST_TIMES, advice),)
+    n_evaluations = outcomes.run.n_evaluations
+    return Chains(thetas, log_likelihoods, n_evaluations=n_evaluations, steps=(step,), checks=checks, ended=ended)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from wilks.samplers.target import Target
     from wilks.verbs.context import Context, Start
 
+    _Bell = tuple[NDArray[np.float64], NDArray[np.float64], float]
+
 _DEPTH = 12.0
 """How far below the best optimum another one may lie and still be of interest."""
 _MOST_MODES = 8
@@ -50,6 +52,8 @@ _N_PRIOR = 2000
 _STEP = 1e-5
 _LEAST_SECONDS = 1e-3
 _RELATIVE = 1e-10
+_SAME = 0.1
+"""Optima so few standard deviations apart are one."""
 
 
 def known_from(context: Context, target: Target, start: Start, n_starts: int) -> tuple[Known, Status | None]:
@@ -83,11 +87,27 @@ def known_from(context: Context, target: Target, start: Start, n_starts: int) ->
         fits.append(_fitted(context, values, 0, EvaluationLog()))  # in its own log: another knows better places
         if fits[-1].status.outcome in _ENDED:
             return _nothing(target), _spent(context, rules) or fits[-1].status
+    bells = _apart([(*_bell(target, each), each.log_likelihood) for each in fits if each.best])
     if others:
-        context.steps.append(Step("modes", f"{len(fits)} optima of the likelihood are of interest"))
-    bells = [_bell(target, each) for each in fits if each.best]
-    means, covariances = (np.array(parts) for parts in zip(*bells, strict=True))
-    return Known(means, covariances, np.array([each.log_likelihood for each in fits if each.best])), None
+        context.steps.append(Step("modes", f"{len(bells)} optima of the likelihood are of interest"))
+    means, covariances, heights = (np.array(parts) for parts in zip(*bells, strict=True))
+    return Known(means, covariances, heights), None
+
+
+def _apart(bells: list[_Bell]) -> list[_Bell]:
+    """One of each: an ascent that was given up on a curved ridge ends, when it is gone on with, at an optimum known."""
+    kept: list[_Bell] = []
+    for mean, covariance, height in bells:
+        if all(_distance(mean - each[0], each[1]) > _SAME for each in kept):
+            kept.append((mean, covariance, height))
+    return kept
+
+
+def _distance(step: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Length of a step in standard deviations."""
+    size = np.sqrt(np.diag(covariance))
+    inverse = np.linalg.pinv(covariance / np.outer(size, size), rcond=_RELATIVE, hermitian=True)
+    return math.sqrt(max(float((step / size) @ inverse @ (step / size)), 0.0))
 
 
 def _nothing(target: Target) -> Known:

@@ -39,6 +39,8 @@ _KEY = 60
 _N_ROUGH = 400
 _STARTS_PER_CHAIN = 20
 _TARGETS = (0.95, 0.99)
+_APART = 1.05
+"""R-hat from which on chains are in different places; below it they are too short."""
 _WANTS: dict[str, Want] = {"gradient": "gradient", "residuals": "residual"}
 _SOURCES = {
     "jax": "JAX",
@@ -191,10 +193,10 @@ class _Attempts:
             self._record(method, found, checks, likelihood, course, before)
             if course.status is None or run.n_draws >= chains.log_likelihoods.shape[1]:
                 chains = found
-            failed = {check.name for check in checks if not check.ok}
-            if course.status is not None or not failed & {"divergences", "R-hat", "bulk ESS", "tail ESS"}:
+            failed = {check.name: check.value for check in checks if not check.ok}
+            if course.status is not None or not failed.keys() & {"divergences", "R-hat", "bulk ESS", "tail ESS"}:
                 break
-            if not failed & {"divergences", "R-hat"}:
+            if "divergences" not in failed and failed.get("R-hat", 1.0) < _APART:
                 n_draws *= 2
                 continue
             thetas = found.thetas.reshape(-1, self.target.dimension)

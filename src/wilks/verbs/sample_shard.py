@@ -18,9 +18,10 @@ from wilks.core.status import Outcome
 from wilks.samplers.chains import chain_checks
 from wilks.samplers.consensus.shard import ShardSample
 from wilks.samplers.ensemble_options import Ensemble
-from wilks.samplers.importance import AdaptiveImportance, ImportanceSampler, ImportanceState, systematic
-from wilks.samplers.importance_checks import importance_checks, pooled
+from wilks.samplers.importance import AdaptiveImportance, ImportanceSampler
+from wilks.samplers.importance_checks import pooled
 from wilks.samplers.nuts_options import Nuts
+from wilks.samplers.psis import systematic
 from wilks.verbs.context import Common, Context
 from wilks.verbs.sample_ensemble import ensemble_draws
 from wilks.verbs.sample_nuts import gradient_source, nuts_draws
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from wilks.core.status import Status
     from wilks.samplers.chains import Chains
     from wilks.samplers.consensus.jobs import ShardTask
+    from wilks.samplers.importance_state import ImportanceState
 
 _KEY = 66
 _N_CHAINS, _N_STARTS = 4, 400
@@ -76,7 +78,8 @@ def _by_importance(context: Context, task: ShardTask) -> tuple[ShardSample, NDAr
     whole = pooled(samples)
     x = np.concatenate([population.x for population in state.populations])
     kept = np.isfinite(whole.smoothed[0])
-    failed = {check.name for check in importance_checks(samples, task.n_draws).checks if not check.ok}
+    assert state.certificate is not None  # noqa: S101 - the run was not ended from outside
+    failed = {check.name for check in state.certificate.failures}
     log_weights = whole.smoothed[0][kept]
     sample = ShardSample(
         x[kept], log_weights, whole.ess, failed <= set(_OF_NUMBER), context.n_evaluations, "importance sampling"
@@ -90,7 +93,7 @@ def _by_importance(context: Context, task: ShardTask) -> tuple[ShardSample, NDAr
 def _of_chains(chains: Chains, task: ShardTask, n_evaluations: int, method: str) -> ShardSample:
     names = task.target.space.free
     draws = {name: chains.thetas[:, :, column] for column, name in enumerate(names)}
-    checks = chain_checks(draws, chains.sampling)
+    checks = [*chain_checks(draws, chains.sampling), *chains.checks]
     ess = next(check.value for check in checks if check.name == "bulk ESS")
     certified = all(check.ok for check in checks if check.name not in _OF_NUMBER)
     x = task.target.coordinates(chains.thetas.reshape(-1, len(names)))

@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from wilks.problems.posteriors import POSTERIORS, funnel_posterior, gaussian_posterior, mixture_posterior
+from wilks.problems.posteriors import (
+    POSTERIORS,
+    funnel_posterior,
+    gaussian_posterior,
+    mixture_posterior,
+    scatter_posterior,
+)
 
 # Two parameters, or as few as the problem has: the numbers by which one is told from ten are the same formulas.
 SMALL = {
@@ -17,10 +23,12 @@ SMALL = {
     "scale": POSTERIORS["scale"],
     "ridge": POSTERIORS["ridge"],
     "modes": lambda: mixture_posterior(2),
+    "scatter": lambda: scatter_posterior(1),
     "funnel": lambda: funnel_posterior(1),
 }
 N_NODES = {2: 1001, 3: 101}
-WARPS = {"units": (3.0, 3.0), "tails": (8.0, 8.0, 8.0), "funnel": (0.0, 10.0)}  # how much denser the grid is inside
+# How much denser the grid is inside.
+WARPS = {"units": (3.0, 3.0), "tails": (8.0, 8.0, 8.0), "scatter": (0.0, 6.0, 6.0), "funnel": (0.0, 10.0)}
 
 
 def axis(n, warp):

@@ -11,9 +11,11 @@ from wilks.core import encoding
 from wilks.core.chart import LineChart
 from wilks.core.proposal import Evaluations
 from wilks.core.status import Outcome
-from wilks.samplers.importance import AdaptiveImportance, ImportanceSampler, first_mixture, systematic
+from wilks.samplers import importance
+from wilks.samplers.importance import AdaptiveImportance, ImportanceSampler, first_mixture
 from wilks.samplers.importance_checks import pooled
 from wilks.samplers.known import Known
+from wilks.samplers.psis import systematic
 from wilks.samplers.target import Target
 
 SIGMA = 0.05
@@ -144,6 +146,13 @@ def with_last_proposal_only(self, population, x, log_priors):
     population.log_own = logs
 
 
+@pytest.fixture
+def all_rounds_count(monkeypatch):
+    """The proposal never settles, so that no draw is dropped."""
+    monkeypatch.setattr(importance, "_ADAPTING", 1.0)
+
+
+@pytest.mark.usefixtures("all_rounds_count")
 def test_a_wrong_denominator_is_noticed(monkeypatch):
     arguments = {"n_first": 400, "max_rounds": 3, "ess": 1e6}
     right, _ = found(Target(space_of(2)), known_of(2, deviation=4 * SIGMA), bell, **arguments)
@@ -153,6 +162,7 @@ def test_a_wrong_denominator_is_noticed(monkeypatch):
     assert abs(wrong.log_evidence + 2 * math.log(2)) > 8 * wrong.log_evidence_error
 
 
+@pytest.mark.usefixtures("all_rounds_count")
 def test_rounds_of_the_weights_and_weights_of_the_rounds():
     """Equation (2) by brute force, from the mixtures that were kept."""
     target = Target(space_of(2))
@@ -179,6 +189,47 @@ def test_the_order_of_the_answers_changes_nothing(how):
     sample, _ = found(Target(space_of(2)), known_of(2), bell, **how)
     np.testing.assert_array_equal(sample.thetas, expected.thetas)
     np.testing.assert_array_equal(sample.raw, expected.raw)
+
+
+def fitted_to(monkeypatch):
+    """Record which draws every proposal was fitted to; the last entry is that of the proposal of the result."""
+    seen, adapted = [], importance._adapted
+
+    def recorded(population, generator):
+        seen.append(population.x.copy())
+        return adapted(population, generator)
+
+    monkeypatch.setattr(importance, "_adapted", recorded)
+    return seen
+
+
+def test_the_proposal_was_not_fitted_to_the_draws_that_count(monkeypatch):
+    seen = fitted_to(monkeypatch)
+    sample, state = found(Target(space_of(2)), known_of(2, deviation=3 * SIGMA), bell)
+    assert state.certificate.ok
+    assert 0 < state.n_dropped < state.n_rounds
+    assert len(seen) == 2 * state.n_dropped
+    used = np.concatenate(seen)
+    whole = np.concatenate([population.x for population in state.populations])
+    assert len(whole) == len(sample.raw)
+    assert not np.isin(whole[:, 0], used[:, 0]).any()
+    for population in state.populations:
+        assert len(population.counts) == state.n_rounds - state.n_dropped
+        own = population.log_own + math.log(sum(population.counts))
+        np.testing.assert_allclose(population.log_proposals, own, rtol=1e-10)
+
+
+def test_before_the_first_round_after_it_settled_the_earlier_draws_are_there():
+    sampler = ImportanceSampler(AdaptiveImportance(), Target(space_of(2)), known_of(2))
+    state = sampler.init(sampler.target.space, 1, np.empty((0, 2)))
+    while state.n_dropped is None:
+        asked, state = sampler.ask(state, 10**9)
+        zeros = np.zeros(len(asked))
+        answers = (bell(asked.thetas), zeros.astype(np.int8), zeros, zeros)
+        state = sampler.tell(state, Evaluations(asked.ids, asked.thetas, asked.phases, *answers))
+    before = len(pooled(sampler.samples(state)).raw)
+    asked, state = sampler.ask(state, 10)
+    assert len(pooled(sampler.samples(state)).raw) == before > 0
 
 
 def test_populations_do_not_share_draws():
@@ -208,10 +259,10 @@ def test_nothing_outside_the_box_is_evaluated():
         seen.append(thetas)
         return bell(thetas, centre=0.99)
 
-    sample, state = found(Target(space_of(2)), known_of(2, means=0.995), function)
+    sample, state = found(Target(space_of(2)), known_of(2, means=0.995), function, max_rounds=1, n_first=2000)
     thetas = np.concatenate(seen)
     assert (np.abs(thetas) <= 1).all()
-    assert len(thetas) < len(sample.raw), "half of the bell lies outside"
+    assert len(seen[0]) < len(sample.raw), "half of the bell lies outside"
     assert state.certificate.ok
     truth = stats.truncnorm(-np.inf, (1 - 0.99) / SIGMA, loc=0.99, scale=SIGMA)
     np.testing.assert_allclose(sample.moments[0], truth.mean(), atol=0.004)

@@ -391,10 +391,11 @@ def test_a_partial_gradient():
 # Hard likelihoods.
 
 
-def test_himmelblau_in_four_dimensions_from_twenty_seeds():
+@pytest.mark.parametrize("n_seeds", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_himmelblau_in_four_dimensions_from_many_seeds(n_seeds):
     known = problems.himmelblau_4d()
-    found = [fit(known.problem, seed=seed).log_likelihood > known.maximum - 1e-6 for seed in range(20)]
-    assert sum(found) >= 19
+    found = [fit(known.problem, seed=seed).log_likelihood > known.maximum - 1e-6 for seed in range(n_seeds)]
+    assert sum(found) >= n_seeds - 1
 
 
 def test_mostly_impossible():

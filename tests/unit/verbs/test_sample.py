@@ -193,7 +193,7 @@ def test_a_mode_that_nobody_told_of():
 def test_a_mode_that_the_draws_happen_upon():
     """The prior is part of every proposal: draws of it in an unknown mode have great weights, and k-hat tells."""
     space, start = wilks.Space(a=Real(-9, 9)), {"a": 4.0}
-    both = lambda v: float(np.logaddexp(-8 - 0.5 * (v["a"] - 4) ** 2, -((v["a"] + 6) ** 2)))  # noqa: E731
+    both = lambda v: float(np.logaddexp(-16 - 0.5 * (v["a"] - 4) ** 2, -((v["a"] + 6) ** 2)))  # noqa: E731
     first = sample(both, space, wilks.AdaptiveImportance(max_rounds=1), start=start, n_starts=0)
     assert first.certificate["Pareto k-hat"].value > 1
     found = sample(both, space, wilks.AdaptiveImportance(), start=start, n_starts=0)
