@@ -376,7 +376,7 @@ def test_interpreter_that_ends_in_the_middle_makes_no_noise(tmp_path, when):
     }
     code = f"""
     def likelihood(v):
-        time.sleep(0.01)
+        time.sleep({0.0005 if when == "thread" else 0.01})
         return -v["a"] ** 2 - v["b"] ** 2
     executor = wilks.ProcessExecutor(2)
     problem = wilks.LikelihoodProblem(space, likelihood)
@@ -384,8 +384,9 @@ def test_interpreter_that_ends_in_the_middle_makes_no_noise(tmp_path, when):
         if info.n_evaluations > 20:
             {ends[when]}
     if {when == "thread"!r}:
-        threading.Thread(target=wilks.fit, args=(problem,), kwargs=dict(executor=executor, seed=1), daemon=True).start()
-        time.sleep(1.0)
+        options = dict(executor=executor, seed=1, n_evaluations=10**6)
+        threading.Thread(target=wilks.search, args=(problem,), kwargs=options, daemon=True).start()
+        time.sleep(2.0)
     else:
         wilks.fit(problem, executor=executor, seed=1, callbacks=[callback])
     """

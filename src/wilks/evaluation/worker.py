@@ -42,7 +42,7 @@ def serve(descriptor: int) -> None:
     connection = Connection(descriptor)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
-    connection.send(READY)
+    _send(connection, READY)
     problem: Problem | WilksError | None = None
     reply: ChunkAnswer | WilksError | str
     while (message := inbox.get()) is not None:
@@ -50,10 +50,14 @@ def serve(descriptor: int) -> None:
             problem, reply = load(message), LOADED
         else:
             reply = answer(problem, *message)
-        try:
-            connection.send(reply)
-        except OSError:  # the main process is gone
-            os._exit(1)
+        _send(connection, reply)
+
+
+def _send(connection: Connection, message: object) -> None:
+    try:
+        connection.send(message)
+    except OSError:  # the main process is gone
+        os._exit(1)
 
 
 def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:

@@ -4,8 +4,9 @@ Draws of a density p with weights w are draws of q with weights
 
 .. math:: w_i' \propto w_i \, q(\theta_i) / p(\theta_i)                                                        (1)
 
-as long as the ratios q / p are even enough: they are refused where the tail of their distribution has k-hat above 0.7
-(Vehtari et al. 2024, JMLR 25(72)), or where fewer than a hundred effective draws are left.
+as long as the ratios q / p are even enough: they are refused where the tail of their distribution has k-hat above 1/2
+(Vehtari et al. 2024, JMLR 25(72)), beyond which they have no variance and the errors that are stated no meaning, or
+where fewer than a hundred effective draws are left.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from wilks.samplers.result import Posterior
 
-_FEWEST, _LARGEST_K = 100.0, 0.7
+_FEWEST, _LARGEST_K = 100.0, 0.5
 _END = 1e-4
 
 

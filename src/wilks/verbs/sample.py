@@ -132,7 +132,9 @@ def sample(
 def check_arguments(method: object, n_draws: object, n_starts: object) -> None:
     """Refuse what cannot be used."""
     if method is not None and not isinstance(method, _METHODS):
-        names = ", ".join(f"wilks.{kind.__name__}(...)" for kind in _METHODS)
+        names = ", ".join(
+            f"wilks.{kind.__name__}({'sampling=True' if kind is ParallelTempering else '...'})" for kind in _METHODS
+        )
         raise InvalidConfigurationError(f"method: expected None or one of {names}, got {method!r}")
     if isinstance(method, ParallelTempering) and not method.sampling:
         raise InvalidConfigurationError(

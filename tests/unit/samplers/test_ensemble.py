@@ -13,7 +13,7 @@ from wilks.core import encoding
 from wilks.core.proposal import Evaluations
 from wilks.loop import stretch
 from wilks.loop.mixing import mixing
-from wilks.problems.posteriors import truncated_posterior
+from wilks.problems.posteriors import gaussian_posterior, truncated_posterior
 from wilks.samplers import ensemble_moves
 from wilks.samplers.autocorrelation import as_chains, autocorrelation_time, warmup_length
 from wilks.samplers.ensemble import EnsembleSampler
@@ -153,6 +153,15 @@ def test_a_checkpoint_changes_nothing(monkeypatch):
     np.testing.assert_array_equal(same, values)
     assert look.n_steps == 110
     assert look.n_warmup % 4 == 0
+
+
+def test_chains_of_a_few_autocorrelation_times_are_not_certified():
+    """R-hat and effective sizes hold, since the walkers have begun at draws that are nearly right."""
+    posterior = wilks.sample(gaussian_posterior().problem, wilks.Ensemble(max_steps=400), seed=1, callbacks=[])
+    (failure,) = posterior.certificate.failures
+    assert failure.name == "autocorrelation times"
+    assert failure.value < 50
+    assert "Ensemble(max_steps=...)" in failure.advice
 
 
 def test_a_run_that_is_ended_says_so():
