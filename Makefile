@@ -1,6 +1,6 @@
 # make demo    a worked example with real data, and its report
 # make test    the tests (make test ARGS="-m slow" for the long ones)
-# make check   style, types, import directions, code size, documentation
+# make check   style, types, import directions, rules about the source, documentation
 # make docs    the documentation, in docs/_build/html
 # make clean   remove everything that make created
 
@@ -26,7 +26,7 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	tools/ensure-chromium.sh
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ignore=$(SOURCE_RULES) $(ARGS)
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .

@@ -11,6 +11,12 @@ import wilks
 
 SOURCE = Path(__file__).parents[2] / "src"
 COMMAND = [sys.executable, "-c", "from wilks.cli.main import main; main()"]
+# To draw takes longer than most of these runs.
+WITHOUT_PICTURES = [
+    sys.executable,
+    "-c",
+    "import wilks.cli.run; wilks.cli.run.draw_pictures = lambda *_, **__: []; from wilks.cli.main import main; main()",
+]
 
 MODEL = """\
 import os
@@ -43,8 +49,9 @@ stages:
 class Project:
     """A folder with a configuration and a model, and what can be done in it."""
 
-    def __init__(self, folder: Path, config: str = CONFIG, model: str = MODEL) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG, model: str = MODEL, *, pictures: bool = False) -> None:
         self.folder = folder
+        self.command = COMMAND if pictures else WITHOUT_PICTURES
         self.calls = folder / "calls.txt"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(config)
@@ -59,7 +66,7 @@ class Project:
             "MODEL_SECONDS": str(seconds),
         }
         return subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*self.command, *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

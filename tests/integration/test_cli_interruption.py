@@ -40,12 +40,12 @@ def test_the_test_sees_every_call(undisturbed):
 def test_sigkill_at_any_moment(tmp_path, undisturbed, executor):
     project = Project(tmp_path)
     arguments = ["run", "config.yaml", "--resume", *(["-n", "2"] if executor == "processes" else [])]
-    moments = np.random.default_rng(7).integers(1, undisturbed.n_calls // 4, size=4)
+    moments = np.random.default_rng(7).integers(1, undisturbed.n_calls // 4, size=3)
     n_killed = 0
     for moment in moments.tolist():
         code, _, _ = project.end_by(signal.SIGKILL, moment, *arguments, seconds=SECONDS)
         n_killed += code == -signal.SIGKILL
-    assert n_killed >= 3
+    assert n_killed >= 2
     n_calls, n_logged = project.n_calls, project.n_logged
     answer = project.wilks(*arguments, seconds=SECONDS)
     assert answer.returncode == 0, answer.stderr
@@ -58,7 +58,7 @@ def test_sigkill_at_any_moment(tmp_path, undisturbed, executor):
     ("number", "code", "executor"),
     [
         (signal.SIGINT, 130, "processes"),
-        (signal.SIGTERM, 143, "serial"),
+        pytest.param(signal.SIGTERM, 143, "serial", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, 130, "serial", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, "processes", marks=pytest.mark.slow),
     ],

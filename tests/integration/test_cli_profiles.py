@@ -27,6 +27,7 @@ def undisturbed(tmp_path_factory):
     return project
 
 
+@pytest.mark.slow
 def test_the_search_for_optima_is_not_repeated(undisturbed):
     first, second, third = (undisturbed.result(pattern) for pattern in RESULTS)
     steps = [{step.name for step in result.provenance.executed} for result in (first, second, third)]
@@ -38,9 +39,9 @@ def test_the_search_for_optima_is_not_repeated(undisturbed):
 @pytest.mark.parametrize(
     ("number", "stage"),
     [
-        (signal.SIGINT, 2),
         (signal.SIGKILL, 1),
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 2, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
     ],
 )

@@ -21,7 +21,7 @@ def small(tmp_path):
 
 
 def test_init_then_run_as_it_is(tmp_path):
-    project = Project(tmp_path / "unused")
+    project = Project(tmp_path / "unused", pictures=True)
     project.folder = tmp_path / "new"
     project.folder.mkdir()
     assert project.wilks("init").returncode == 0
@@ -202,6 +202,7 @@ def test_what_a_verb_refuses_is_shown_with_its_line(tmp_path):
     assert answer.stderr.startswith("config.yaml:5: stages.1.profile: ")
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_fit(small, tmp_path):
     other = Project(tmp_path / "other", FIT_ONLY)
     assert small.wilks("run", "config.yaml").returncode == 0

@@ -17,7 +17,7 @@ stages:
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path, CONFIG)
+    return Project(tmp_path, CONFIG, pictures=True)
 
 
 def test_a_search_is_run_reported_and_exported(project):
@@ -42,6 +42,7 @@ def test_a_search_is_run_reported_and_exported(project):
     assert len((run / "samples.csv").read_text().splitlines()) == project.n_calls
 
 
+@pytest.mark.slow
 def test_a_search_is_not_repeated_and_goes_on_with_more_evaluations(project):
     assert project.wilks("run", "config.yaml").returncode == 0
     assert project.n_calls == 300

@@ -69,7 +69,10 @@ WAYS_TO_DIE = {
 }
 
 
-@pytest.mark.parametrize(("way", "n_workers"), [*((way, 2) for way in WAYS_TO_DIE), ("exit", 1)])
+@pytest.mark.parametrize(
+    ("way", "n_workers"),
+    [("kill", 2), ("exit", 1), *(pytest.param(way, 2, marks=pytest.mark.slow) for way in WAYS_TO_DIE if way != "kill")],
+)
 def test_point_that_kills_is_found_and_all_others_get_values(way, n_workers):
     code, how = WAYS_TO_DIE[way]
 
@@ -88,6 +91,7 @@ def test_point_that_kills_is_found_and_all_others_get_values(way, n_workers):
     np.testing.assert_array_equal(found.log_likelihoods, expected)
 
 
+@pytest.mark.slow
 def test_several_points_that_kill_and_a_vectorized_likelihood():
     def likelihood(values):
         if np.isin(values["x"], [3, 4, 250]).any():
@@ -125,7 +129,7 @@ def test_every_point_kills(children):
     assert children() == set()
 
 
-@pytest.mark.parametrize(("payload", "n"), [(1, 500), (100_000, 200)])
+@pytest.mark.parametrize(("payload", "n"), [pytest.param(1, 500, marks=pytest.mark.slow), (100_000, 200)])
 def test_workers_killed_at_random_lose_nothing(payload, n, children):
     def residual(values):
         time.sleep(0.002)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import wilks
-from tests.integration.cli_process import COMMAND, CONFIG, MODEL, Project
+from tests.integration.cli_process import CONFIG, MODEL, Project
 
 BESIDE_PYTHON = str(Path(sys.executable).parent)
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([BESIDE_PYTHON, os.environ.get("PATH", "")]))
@@ -110,7 +110,7 @@ class MPIProject(Project):
 
     def start(self, *arguments, seconds=0.0):
         return subprocess.Popen(
-            mpiexec(self.n, *COMMAND, *arguments),
+            mpiexec(self.n, *self.command, *arguments),
             cwd=self.folder,
             env=environment(MODEL_CALLS=str(self.calls), MODEL_SECONDS=str(seconds)),
             stdout=subprocess.PIPE,
@@ -167,7 +167,7 @@ def serial_map(tmp_path_factory):
     return wilks.load(folder / "map.wilks")
 
 
-@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("n", [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_map_agrees_with_that_of_one_process(tmp_path, serial_map, n):
     answer = script(tmp_path, EXECUTOR + MAP, n)
     workers = f"{n - 1} worker{'s' if n > 2 else ''}"
@@ -257,7 +257,17 @@ for _ in range(2):
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
+THOROUGH = {
+    "nothing asked",
+    "closed",
+    "a callback that fails",
+    "a closed executor",
+    "a problem that cannot be sent",
+    "two executors",
+}
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.slow) if how in THOROUGH else how for how in ENDS])
 def test_workers_end_with_the_script(tmp_path, how):
     last, code, words = ENDS[how]
     answer = script(tmp_path, f"{EXECUTOR}print('once')\n{last}\n", 3)
@@ -309,6 +319,7 @@ print(wilks.fit(problem, seed=1, executor=executor, n_starts=1, callbacks=()).lo
         assert script(tmp_path, EXECUTOR + text, 2, environment=with_two).stdout == "-2.0\n"
 
 
+@pytest.mark.slow
 def test_who_waits_leaves_its_core_alone(tmp_path):
     text = """
 def busy():
@@ -340,6 +351,7 @@ print(rank_0 < 1.0, worker < 1.0)
     assert (answer.returncode, answer.stdout) == (0, "True True\n"), answer.stderr
 
 
+@pytest.mark.slow
 def test_cheap_points_travel_by_the_thousand(tmp_path):
     text = """
 n = 30_000
@@ -382,8 +394,8 @@ def assert_same_answer(project, undisturbed):
     ("n", "line", "name"),
     [
         (3, "", "MPI (2 workers)"),
-        (2, "executor: mpi\n", "MPI (1 worker)"),
-        (1, "executor: mpi\n", "serial (MPI with one process)"),
+        pytest.param(2, "executor: mpi\n", "MPI (1 worker)", marks=pytest.mark.slow),
+        pytest.param(1, "executor: mpi\n", "serial (MPI with one process)", marks=pytest.mark.slow),
         pytest.param(2, "executor: {processes: 2}\n", "MPI (1 worker)", marks=pytest.mark.slow),
         pytest.param(1, "", "serial", marks=pytest.mark.slow),
     ],
@@ -432,7 +444,14 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("a segmentation fault", marks=pytest.mark.slow), "os._exit"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "SIGKILL",
+        pytest.param("a segmentation fault", marks=pytest.mark.slow),
+        pytest.param("os._exit", marks=pytest.mark.slow),
+    ],
+)
 def test_a_rank_that_dies_ends_the_job_and_a_resumed_run_gives_the_same_answer(tmp_path, undisturbed, how):
     death, words, code = DEATHS[how]
     project = MPIProject(tmp_path, 3, model=SLOW + DEADLY.format(death))
@@ -459,7 +478,7 @@ def test_a_rank_that_dies_ends_the_job_and_a_resumed_run_gives_the_same_answer(t
     assert_same_answer(project, undisturbed)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_rank_that_is_killed_from_outside(tmp_path, rank):
     text = f"""
 import os
@@ -549,7 +568,7 @@ def test_ctrl_c_ends_a_run_in_good_order(tmp_path, undisturbed):
     assert_same_answer(project, undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_call_that_does_not_end_is_not_waited_for(tmp_path, number):
     project = MPIProject(tmp_path, 3, model=MODEL.replace("    time.sleep(", STUCK + "    time.sleep("))
     code, out, err = project.end_by(number, 2, "run", "config.yaml", seconds=0.0)

@@ -142,7 +142,7 @@ def himmelblau_profile(axis):
     return -0.05 * ((x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2)
 
 
-@pytest.mark.parametrize("n", [0, pytest.param(4, marks=needs_mpi)])
+@pytest.mark.parametrize("n", [pytest.param(0, marks=pytest.mark.slow), pytest.param(4, marks=needs_mpi)])
 def test_quick_start(tmp_path, n):
     if n == 0:
         pytest.importorskip("mpi4py")
@@ -255,10 +255,12 @@ print(len(results[0]["coarse_solution"]["solutions"]), sampler.target_call_error
 @pytest.mark.parametrize(
     ("target", "answer"),
     [
-        ("target = lambda p: hill(p)", "13 False"),
-        ("import numpy as np\n\ndef target(p):\n    return np.array([hill(p)])", "13 False"),
+        pytest.param("target = lambda p: hill(p)", "13 False", marks=pytest.mark.slow),
+        pytest.param(
+            "import numpy as np\n\ndef target(p):\n    return np.array([hill(p)])", "13 False", marks=pytest.mark.slow
+        ),
         ("def target(p):\n    return sys.exit(3) if p[0] > 1 else hill(p)", "8 True"),
-        ("def target(p):\n    return None if p[0] > 1 else hill(p)", "8 True"),
+        pytest.param("def target(p):\n    return None if p[0] > 1 else hill(p)", "8 True", marks=pytest.mark.slow),
         ("def target(p):\n    return 1 / 0 if p[0] > 1 else hill(p)", "8 True"),
     ],
     ids=["lambda", "array", "exit", "none", "raise"],
@@ -272,11 +274,11 @@ def test_whatever_a_target_does_the_job_ends(tmp_path, n, target, answer):
 @pytest.mark.parametrize(
     ("rank_0", "words"),
     [
-        ("ProfileProjector(hill, [(5, -5)], projections)", "InvalidBoundsError"),
+        pytest.param("ProfileProjector(hill, [(5, -5)], projections)", "InvalidBoundsError", marks=pytest.mark.slow),
         ("sampler = ProfileProjector(hill, bounds, projections)\nraise RuntimeError('mine')", "RuntimeError: mine"),
         (SCAN.replace("target,", "lambda p: 1 / 0,"), "ZeroDivisionError"),
         (SCAN.replace("target,", "hill,").replace("sampler, projections", "sampler, [{}]"), "InvalidProjectionError"),
-        ("ProfileProjector(hill, boundaries, projections)", "NameError"),
+        pytest.param("ProfileProjector(hill, boundaries, projections)", "NameError", marks=pytest.mark.slow),
     ],
     ids=["constructor", "script", "target", "projection", "name"],
 )

@@ -348,7 +348,7 @@ def test_arrays_without_axes_are_numbers():
 # Processes
 
 
-@pytest.mark.parametrize("way", ["exit", "kill"])
+@pytest.mark.parametrize("way", [pytest.param("exit", marks=pytest.mark.slow), "kill"])
 def test_workers_that_die(way):
     """The points that kill workers are recorded as lost; all other cells are right."""
 

@@ -67,6 +67,7 @@ def test_every_figure_is_drawn_without_a_network(browse, report, theme):
     assert f"fill: rgb({ink})" in body
 
 
+@pytest.mark.slow
 def test_the_check_notices_what_it_forbids(browse, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<script>console.error('wrong')</script><img src='http://example.org/a.png'>", encoding="utf-8")

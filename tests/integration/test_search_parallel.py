@@ -58,7 +58,11 @@ def test_a_likelihood_that_takes_batches_gives_the_same(algorithm):
     assert np.mean(sizes) > 3
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+@pytest.mark.parametrize(
+    "algorithm",
+    [each if name == "portfolio" else pytest.param(each, marks=pytest.mark.slow) for name, each in ALGORITHMS.items()],
+    ids=ALGORITHMS,
+)
 def test_two_workers_are_sooner_done(algorithm):
     def slow(values):
         time.sleep(0.01)

@@ -109,6 +109,7 @@ CASES = {
     "profile with constraints": (profile, constrained_problem, curved),
     "profile of residuals": (profile, residual_problem, residual),
 }
+THOROUGH = {"path with a seam", "map on a lattice of residuals", "profile of residuals", "fit with constraints"}
 _expected = {}
 
 
@@ -140,7 +141,9 @@ def n_evaluated(log):
     return len(log) - log.counts()["violated"]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in THOROUGH else name for name in CASES]
+)
 @given(plan=interruptions, on_disk=st.booleans())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_interrupted_at_random(name, plan, on_disk):

@@ -51,6 +51,7 @@ def test_ranks_that_are_not_uniform_fail(test, made):
     assert getattr(uniformity(ranks), test) < 0.002
 
 
+@pytest.mark.slow
 def test_every_kind_of_prior_is_calibrated():
     study = study_of_priors(range(60))
     assert study.n >= 50

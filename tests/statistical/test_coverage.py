@@ -44,7 +44,9 @@ def counts(rng):
 
 
 @pytest.mark.parametrize(
-    ("make", "truth"), [(line, (1.0, 0.3)), (decay, (5.0, 0.7)), (counts, (20.0, 0.5))], ids=["line", "decay", "counts"]
+    ("make", "truth"),
+    [(line, (1.0, 0.3)), pytest.param(decay, (5.0, 0.7), marks=pytest.mark.slow), (counts, (20.0, 0.5))],
+    ids=["line", "decay", "counts"],
 )
 def test_one_standard_error_covers_68_percent(make, truth):
     covered, pulls = np.zeros(2), []
@@ -61,6 +63,7 @@ def test_one_standard_error_covers_68_percent(make, truth):
     assert np.std(pulls, axis=0) == pytest.approx(1.0, abs=3.5 / math.sqrt(2 * N))
 
 
+@pytest.mark.slow
 def test_correlations_are_covered_too():
     """The ellipse of the covariance at 68.27 % of chi-squared with two degrees of freedom."""
     depth = stats.chi2(2).ppf(0.6827)

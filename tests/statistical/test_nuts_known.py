@@ -38,6 +38,7 @@ def agrees(draws, distribution, n_effective=1000):
     return bool((np.abs(found - QUANTILES) < 4 * error).all())
 
 
+@pytest.mark.slow
 def test_a_correlated_gaussian_in_a_wide_box():
     scales = np.array([1e-6, 1e-3, 1.0, 1e3, 1e6])
     covariance = np.full((5, 5), 0.99) + 0.01 * np.eye(5)
@@ -74,6 +75,7 @@ def test_bounds_and_priors_have_their_jacobians():
     assert "gradients by JAX" in context.steps[-1].detail
 
 
+@pytest.mark.slow
 def test_a_banana():
     """x is Gaussian, and so is what is left of y when the parabola is taken off."""
     space = wilks.Space(x=wilks.Real(-8, 8), y=wilks.Real(-10, 40))

@@ -24,7 +24,6 @@ METHODS = {
 CASES = [
     ("units", "importance"),
     ("bound", "importance"),
-    ("bound", "ensemble"),
     ("bound", "tempering"),
     ("scale", "importance"),
     ("scale", "ensemble"),
@@ -95,7 +94,7 @@ def no_jacobian(target, x):
 
 
 @pytest.mark.parametrize("wrong", [prior_twice, no_jacobian])
-@pytest.mark.parametrize("method", ["importance", "ensemble"])
+@pytest.mark.parametrize("method", ["importance", pytest.param("ensemble", marks=pytest.mark.slow)])
 def test_a_wrong_density_is_found_out(monkeypatch, method, wrong):
     known = POSTERIORS["scale"]()
     monkeypatch.setattr(Target, "log_prior", wrong)

@@ -39,12 +39,12 @@ def medians(algorithm, n):
     return np.array([np.median(losses(algorithm, name, n, 4)) for name in PROBLEMS])
 
 
-@pytest.mark.parametrize("n", [200, 500])
+@pytest.mark.parametrize("n", [200, pytest.param(500, marks=pytest.mark.slow)])
 def test_the_default_beats_random_search_everywhere(n):
     assert (medians(wilks.Portfolio(), n) < 0.6 * medians(wilks.RandomSearch(), n)).all()
 
 
-@pytest.mark.parametrize("n", [200, 500])
+@pytest.mark.parametrize("n", [200, pytest.param(500, marks=pytest.mark.slow)])
 def test_the_default_is_no_worse_than_plain_restarts_nearly_everywhere(n):
     """Where one valley is all there is, restarts need nothing else; so not everywhere."""
     ours, plain = (np.maximum(medians(a, n), SOLVED) for a in (wilks.Portfolio(), wilks.LocalRestarts()))
@@ -59,7 +59,14 @@ def test_tempering_beats_random_search_everywhere(n):
 
 @pytest.mark.parametrize(
     ("name", "n_solved"),
-    [("rastrigin2", 8), ("himmelblau", 8), ("schwefel5", 8), ("griewank2", 6), ("mixed", 4)],
+    [
+        ("rastrigin2", 8),
+        ("mixed", 4),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("himmelblau", 8), ("schwefel5", 8), ("griewank2", 6))
+        ),
+    ],
 )
 def test_the_default_solves(name, n_solved):
     found = losses(wilks.Portfolio(), name, 2000, 10)
@@ -85,6 +92,7 @@ def test_axes_and_polish_in_a_valley():
     assert (losses(algorithm, "rosenbrock5", 1000, 5) < 1e-6).all()
 
 
+@pytest.mark.slow
 def test_kicks_find_the_combination_of_categories():
     algorithm = wilks.Portfolio(methods=("axes", "polish", "kicks"))
     assert np.count_nonzero(losses(algorithm, "mixed", 2000, 10) <= TOLERANCES["mixed"]) >= 5

@@ -67,7 +67,14 @@ def chi_square(make, seed, **options):
     return float(((counts - expected) ** 2 / expected).sum()), len(exact) - 1
 
 
-@pytest.mark.parametrize("make", [three_states, mixed_states, five_in_order])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(three_states, marks=pytest.mark.slow),
+        mixed_states,
+        pytest.param(five_in_order, marks=pytest.mark.slow),
+    ],
+)
 def test_small_spaces_by_enumeration(make):
     found = [chi_square(make, seed) for seed in range(N_SEEDS)]
     p_values = [stats.chi2.sf(*each) for each in found]

@@ -20,7 +20,9 @@ def check(name, budget, seeds):
     assert abs(np.mean([each.z for each in found])) < 3.5 / len(found) ** 0.5
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name.startswith("grid") else name for name in TARGETS]
+)
 def test_at_20_000_evaluations(name):
     check(name, 20_000, FEW_SEEDS)
 

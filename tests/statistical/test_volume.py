@@ -95,12 +95,21 @@ def depth_p_value(gaussian, **options):
     return stats.kstest(depth_quantiles(levels, depths, sigma, gaussian.dimension), "uniform").pvalue
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "dimension", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 4]
+)
 def test_depths_follow_their_density(dimension):
     assert depth_p_value(correlated(dimension)) > GOOD
 
 
-@pytest.mark.parametrize("options", [{"sigma_fraction": 0.03}, LOOSE, {"partner_window": 0.3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"sigma_fraction": 0.03}, marks=pytest.mark.slow),
+        LOOSE,
+        pytest.param({"partner_window": 0.3}, marks=pytest.mark.slow),
+    ],
+)
 def test_depths_follow_their_density_whatever_the_options(options):
     assert depth_p_value(correlated(3), **options) > GOOD
 
@@ -131,7 +140,7 @@ def place(monkeypatch, gaussian, positions):
     monkeypatch.setattr(VolumeSampler, "init", init)
 
 
-@pytest.mark.parametrize("dimension", [2, 4])
+@pytest.mark.parametrize("dimension", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_directions_are_uniform_wherever_the_walkers_begin(monkeypatch, dimension):
     gaussian = correlated(dimension)
     cone = np.ones(dimension) + 0.1 * np.random.default_rng(1).standard_normal((N_WALKERS, dimension))
@@ -144,7 +153,9 @@ def test_directions_are_uniform_wherever_the_walkers_begin(monkeypatch, dimensio
     assert min(p_values) > GOOD
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize(
+    "dimension", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_peak_in_a_corner(dimension):
     """In one orthant the depths follow the same density, and the directions are uniform within it."""
     gaussian = cornered(dimension)
@@ -176,6 +187,7 @@ def test_proposals_that_are_clipped_to_the_box_are_found_out(monkeypatch):
     assert depth_p_value(cornered(2), **LOOSE) < ABLE_TO_FAIL
 
 
+@pytest.mark.slow
 def test_proposals_that_are_drawn_until_they_lie_inside_are_found_out(monkeypatch):
     def drawn_again(positions, partners, stretches):
         generator = np.random.default_rng(1)
@@ -190,6 +202,7 @@ def test_proposals_that_are_drawn_until_they_lie_inside_are_found_out(monkeypatc
     assert depth_p_value(cornered(1), **LOOSE) < ABLE_TO_FAIL
 
 
+@pytest.mark.slow
 def test_a_state_that_is_kept_counts_again():
     """The counts make the visits a sample; without them, states that are hard to leave are too rare."""
     gaussian = correlated(3)
@@ -208,6 +221,7 @@ def test_a_state_that_is_kept_counts_again():
     assert abs(wrong.mean() - 0.5) > 6 * error
 
 
+@pytest.mark.slow
 def test_partners_chosen_by_their_present_log_likelihood_are_found_out(monkeypatch):
     """A window on levels, which are fixed, is right; one on what changes with the walker itself is not."""
     now = {}

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.polynomial import Chebyshev
 
 from wilks.core.parameter import Real
 from wilks.core.problem import LikelihoodProblem
@@ -27,6 +28,8 @@ from wilks.problems.known import as_given, columns_of, names_of
 from wilks.problems.known_posterior import LOG_2_PI, KnownPosterior, bisected, conditional_cdf, named, quadrature
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from wilks.problems.known import Answer, Values
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 _DATA = np.array([0.9, -0.7, 1.6, 0.2, -1.1, 0.4, 2.3, -0.2])
 _ERRORS = np.array([0.5, 0.6, 0.4, 0.7, 0.5, 0.3, 0.8, 0.6])
 _LEAST, _MOST, _BOX = 0.3, 10.0, 60.0
+_DEGREE = 60
 
 
 def scatter_posterior(n_values: int = 5) -> KnownPosterior:
@@ -69,7 +73,7 @@ def scatter_posterior(n_values: int = 5) -> KnownPosterior:
     covariance = (points * p[:, None]).T @ points
     covariance[1:, 1:] += np.tensordot(p, variances, axes=1)
     deviations = np.sqrt(spreads)
-    of_t = partial(bisected, partial(_scatter_cdf, data=data, errors=errors), (_LEAST, _MOST))
+    of_t = partial(bisected, _distribution(data, errors), (_LEAST, _MOST))
     of_rest = [
         partial(
             bisected,
@@ -120,13 +124,16 @@ def given_scatter(t: Array, data: Array, errors: Array) -> tuple[Array, Array, A
     return logs, centres, variances + own[:, :, None] * np.eye(len(data) + 1)
 
 
-def _scatter_cdf(q: Array, *, data: Array, errors: Array) -> Array:
-    """Integrals from the lower end to each q, which the quadrature does best when it ends there."""
-    nodes, weights = quadrature(0.0, 1.0)
-    lengths = np.log(np.append(q.ravel(), _MOST) / _LEAST)[:, None]
-    logs, _, _ = given_scatter(_LEAST * np.exp((lengths * nodes).ravel()), data, errors)
-    found = (lengths * np.exp(logs - logs.max()).reshape(len(lengths), -1)) @ weights
-    return np.asarray(found[:-1].reshape(q.shape) / found[-1])
+def _distribution(data: Array, errors: Array) -> Callable[[Array], Array]:
+    """Distribution function of t: the antiderivative of a polynomial through its density in log t, to 1e-12."""
+
+    def density(log_t: Array) -> Array:
+        return np.exp(given_scatter(np.exp(log_t), data, errors)[0])
+
+    domain = (math.log(_LEAST), math.log(_MOST))
+    integral = Chebyshev.interpolate(density, _DEGREE, domain).integ(lbnd=domain[0])
+    total = float(integral(domain[1]))
+    return lambda q: np.asarray(integral(np.log(q))) / total
 
 
 def _scatter(values: Values, *, data: Array, errors: Array) -> Answer:

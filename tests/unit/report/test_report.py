@@ -214,7 +214,15 @@ def test_a_run_that_failed_is_reported(tmp_path, without_plotly):
     assert "Every stage reached" not in page.text
 
 
-@pytest.mark.parametrize("make", [examples.banana, examples.two_islands, examples.discrete, examples.volume])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(examples.banana, marks=pytest.mark.slow),
+        examples.two_islands,
+        examples.discrete,
+        pytest.param(examples.volume, marks=pytest.mark.slow),
+    ],
+)
 def test_every_kind_of_profile_is_reported(tmp_path, make):
     assert "main" in [tag for tag, _ in Page(write(tmp_path, [("Profile", make())])).tags]
 

@@ -290,6 +290,7 @@ def test_a_callback_and_jax_draw_the_same_and_float32_still_works_after():
     of_jax({"a": 0.3, "b": 1.0})
 
 
+@pytest.mark.slow
 def test_failing_checks_are_followed_by_a_more_careful_run():
     jnp = pytest.importorskip("jax.numpy")
     pytest.importorskip("numpyro")

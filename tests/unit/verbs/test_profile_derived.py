@@ -79,7 +79,7 @@ def test_gaussian(name, solve_for, gradient):
 
 def test_intervals_of_a_sum_are_those_of_error_propagation():
     problem = LikelihoodProblem(SPACE, gaussian)
-    result = wilks.profile(problem, over=Derived("sum", lambda v: v["a"] + v["b"], -4, 6), seed=1, audit=0)
+    result = wilks.profile(problem, over=Derived("sum", lambda v: v["a"] + v["b"], -4, 6), grid=[41], seed=1, audit=0)
     [piece] = result.intervals("sum", 0.6827)
     sigma = math.sqrt(np.linalg.inv(PRECISION).sum())
     assert piece[:2] == pytest.approx((1.1 - sigma, 1.1 + sigma), abs=2e-3)

@@ -95,6 +95,7 @@ def test_other_parameters_need_no_search_for_optima():
     assert "taken over" not in str(result.provenance.executed)
 
 
+@pytest.mark.slow
 def test_wider_nodes():
     left = profile((np.linspace(-5, 0, 11), np.linspace(-5, 5, 21)))
     right = profile((np.linspace(-1, 5, 13), np.linspace(-5, 5, 21)), start=[left])
@@ -128,6 +129,7 @@ def test_a_map_from_a_file(tmp_path):
     assert result.n_evaluations == 0
 
 
+@pytest.mark.slow
 def test_a_path_goes_on_with_more_audit():
     first = profile(None, over="x0", audit=2)
     second = profile(None, over="x0", audit=4, start=[first])

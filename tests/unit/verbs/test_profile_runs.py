@@ -93,7 +93,15 @@ def test_throw_carries_the_part():
     assert isinstance(caught.value.result.best, dict)
 
 
-@pytest.mark.parametrize("n", [300, 1500, 5300, 6000])
+@pytest.mark.parametrize(
+    "n",
+    [
+        pytest.param(300, marks=pytest.mark.slow),
+        pytest.param(1500, marks=pytest.mark.slow),
+        pytest.param(5300, marks=pytest.mark.slow),
+        6000,
+    ],
+)
 def test_a_stopped_run_goes_on_from_its_log(n, tmp_path):
     """The same result in the end, and no point evaluated twice."""
     whole = wilks.profile(Counted().problem, audit=5, **ARGUMENTS)

@@ -189,6 +189,7 @@ def test_a_rule_that_stops_the_map(static):
     assert found.audit is None or not found.audit.n_cells
 
 
+@pytest.mark.slow
 def test_limits_hold_for_all_parts_of_a_map(static, monkeypatch):
     """The grid grows some times, and cells are audited: each of them might take the limit for its own."""
     monkeypatch.setattr(maps, "_NODES", {2: 5})

@@ -358,6 +358,7 @@ def test_the_error_of_the_deviation_is_its_scatter():
     assert np.std([each.bulk_deviation for each in sums]) == pytest.approx(error, rel=0.12)
 
 
+@pytest.mark.slow
 def test_the_error_of_the_deviation_where_sigma_is_estimated():
     """The noise of the estimate is nearly that of the bulk itself where both are of the same few pairs."""
     sums = []
