@@ -28,7 +28,7 @@ What should be zero and is not has no cause among these: the draws, or what they
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,8 @@ class Split:
         The other brackets. The shape of (3) includes the volume.
     noise, rest_noise
         Monte Carlo standard errors of the difference and of the rest.
+    far
+        Are the draws too far from the Gaussian of the fit to be weighted to it?
     """
 
     noise: float
@@ -81,6 +83,7 @@ class Split:
     shape: float = math.nan
     rest: float = math.nan
     rest_noise: float = math.nan
+    far: bool = False
 
 
 def split(posterior: Posterior, other: Result, place: Place, ends: tuple[float, float]) -> Split:
@@ -235,7 +238,7 @@ def _against_fit(draws: Draws, fit: Result, place: Place, volume: float, noise: 
     apart = np.linalg.solve(factor, ((draws.thetas - centre) / errors).T)
     seen = draws.reweighted(-0.5 * np.sum(apart**2, axis=0) - draws.log_likelihoods)
     if cut is None or expected is None or seen is None:
-        return unknown
+        return replace(unknown, far=seen is None)
     return Split(
         noise,
         bound=_end(cut, place) - _end(gaussian, place),

@@ -33,6 +33,7 @@ _SHARE = 0.25
 _CLEAR, _OFF, _ROOM, _PRECISE = 3.0, 0.5, 2.0, 0.1
 _ENDS = ("lower", "upper")
 _LOW_CONTRACTION = 0.3
+_FAR = "the likelihood is not parabolic: the draws are too far from the Gaussian of the fit for more to be said"
 _LOOKED_AT = "prior, marginalisation, bounds, modes, skewness, grid and Monte Carlo error"
 
 
@@ -225,7 +226,7 @@ def _of_posterior(one: Answer, other: Answer, gap: _Gap) -> str:
         return _noisy(parts.noise)
     found = list(_causes(parts, size, (one, other), gap.place))
     if math.isnan(parts.rest):
-        return "; ".join(found) or "these results do not say why"
+        return "; ".join(found) or (_FAR if parts.far else "these results do not say why")
     # The volume beside a profile is an approximation: Laplace's, in slices.
     approximate = 0.0 if _with_fit(one, other) else _OFF * abs(parts.volume)
     if abs(parts.rest) > max(END_GAP * gap.scale, _SHARE * abs(size), _CLEAR * parts.rest_noise, approximate):
