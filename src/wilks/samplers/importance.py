@@ -238,6 +238,7 @@ class ImportanceSampler:
         state.certificate = importance_checks(samples, self.options.ess)
         if state.certificate.ok and (settled or state.n_rounds >= most):
             state.walk = self._walk(state)
+            state.certificate = Certificate((*state.certificate.checks, state.walk.check()))
             return
         state.done = state.n_rounds >= most
         late = state.n_rounds >= max(1, int(_ADAPTING * most))
@@ -271,7 +272,7 @@ class ImportanceSampler:
     def _end_move(self, state: ImportanceState, walk: Walk, values: NDArray[np.float64]) -> None:
         walk.move(values, partial(self._log_proposals, state))
         if walk.done and state.certificate is not None:
-            state.certificate = Certificate((*state.certificate.checks, walk.check()))
+            state.certificate = Certificate((*state.certificate.checks[:-1], walk.check()))
             state.done = True
 
     def samples(self, state: ImportanceState) -> list[Sample]:

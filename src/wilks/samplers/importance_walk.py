@@ -136,5 +136,6 @@ class Walk:
         self.n_halves += 1
 
     def check(self) -> Check:
-        """What the certificate says of (2)."""
-        return Check.below("log weight beyond draws", self.highest - self.highest_draw, _MOST_GAIN, _ADVICE)
+        """What the certificate says of (2); before the end that cannot be measured."""
+        gain = self.highest - self.highest_draw if self.done else math.nan
+        return Check.below("log weight beyond draws", gain, _MOST_GAIN, _ADVICE)

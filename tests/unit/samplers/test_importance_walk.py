@@ -58,6 +58,17 @@ def test_where_the_proposal_is_wide_enough_nothing_is_found(d):
     assert walk.highest_draw == pytest.approx(walk.highest, abs=1.0)
 
 
+def test_what_is_interrupted_in_the_walk_is_not_certified():
+    problem = wilks.LikelihoodProblem(wilks.Space(a=wilks.Real(-9, 9)), lambda v: -0.5 * v["a"] ** 2)
+    whole = wilks.sample(problem, wilks.AdaptiveImportance(), seed=1, callbacks=[])
+    assert whole.certificate.ok
+    stop = wilks.MaxEvaluations(whole.n_evaluations - 20)
+    part = wilks.sample(problem, wilks.AdaptiveImportance(), seed=1, stop=stop, callbacks=[])
+    assert [check.name for check in part.certificate.failures] == ["log weight beyond draws"]
+    assert "could not be measured" in str(part.certificate.failures[0])
+    np.testing.assert_array_equal(part.draws["a"], whole.draws["a"])
+
+
 @pytest.mark.parametrize("d", [1, 4])
 def test_a_tail_that_the_proposal_does_not_have(d):
     """Two per cent of the mass in a tail five times as wide: the draws see some of it, the walkers what it weighs."""
