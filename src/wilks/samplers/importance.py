@@ -18,8 +18,7 @@ the draws that it was fitted to are dropped, and what is certified are draws tha
 
 The number of components stays that of the modes. A mixture that grows towards its own draws fits what it has seen so
 well that k-hat no longer tells of what it has not seen: funnels and bananas then pass with standard deviations 20 %
-too small. With one component for each mode they fail, as they should, and a Markov chain has to do it. For the same
-reason k-hat has to stay below 1/2, where the weights have a variance and the errors that are stated have a meaning.
+too small. With one component for each mode they fail, as they should, and a Markov chain has to do it.
 
 Two populations adapt and draw without knowing of each other. Their means, spreads and evidences have to agree. When all
 checks of the draws hold, walkers look for places that the draws have missed (`importance_walk`).
@@ -60,6 +59,7 @@ _WIDER, _WIDE_DEGREES, _FIRST_DEGREES = 2.0, 4.0, 5.0
 _DEGREES = (3.0, 5.0, 10.0, 30.0)
 _LEAST_FIRST, _FIRST_PER_PARAMETER = 250, 50
 _GROWTH, _MOST_GROWTH = 1.3, 4.0
+_MARGIN = 1.1
 _ADAPTING, _PROMISING = 2 / 3, 0.3
 _MOST_FITTED = 4000
 _LEAST_SHARE = 0.05
@@ -181,9 +181,7 @@ class ImportanceSampler:
         return f"round {state.n_rounds + 1}, {reached:.0f} effective draws", min(reached / self.options.ess, 1.0)
 
     def _draw(self, state: ImportanceState) -> None:
-        d = self.target.dimension
-        first = self.options.n_first or max(_LEAST_FIRST, _FIRST_PER_PARAMETER * d)
-        n = int(first * min(_GROWTH**state.n_rounds, _MOST_GROWTH))
+        n = self._size(state)
         for number, population in enumerate(state.populations):
             generator = keyed_generator(state.seed, _DRAW, number, state.n_rounds)
             n_wide, n_prior = round(_WIDE * n), round(_PRIOR * n)
@@ -205,6 +203,16 @@ class ImportanceSampler:
                 state.requests.add(number, self.target.thetas(x[population.inside]), Phase.SAMPLE)
             else:
                 population.answer(np.empty(0))
+
+    def _size(self, state: ImportanceState) -> int:
+        """Number of draws of the next round, of each population: once the proposal has settled, those that it takes."""
+        first = self.options.n_first or max(_LEAST_FIRST, _FIRST_PER_PARAMETER * self.target.dimension)
+        if state.n_dropped is None or state.certificate is None:
+            return int(first * min(_GROWTH**state.n_rounds, _MOST_GROWTH))
+        n, reached = sum(state.populations[0].counts), state.certificate["importance ESS"].value
+        missing = _MARGIN * self.options.ess - (0.0 if state.n_rounds == state.n_dropped else reached)
+        wanted = n * missing / max(reached, 1.0) if missing > 0 else n / 2  # other checks want more
+        return int(np.clip(wanted, first, _MOST_GROWTH * first))
 
     def _count_proposals(self, population: Population, x: NDArray[np.float64], log_priors: NDArray[np.float64]) -> None:
         """Enter new draws with the denominators of (2), and add the new term to those of the old draws."""

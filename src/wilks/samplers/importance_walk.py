@@ -12,9 +12,9 @@ walkers stay where the draws are; where it has not, they climb. What is measured
 
 .. math:: \max_{\mathrm{walk}} \log w - \max_{\mathrm{draws}} \log w                                             (2)
 
-with as many evaluations as there are draws. It is below 0.7 for Gaussian posteriors of up to twenty parameters and up
-to 1.5 for moderately skewed ones; it was 2.1 to 6.6 for funnels and models with a common scatter that passed all other
-checks with standard deviations 5 to 35 % too small (`benchmarks/importance_honesty.py`).
+with as many evaluations as there are draws. It is below 0.7 for Gaussian posteriors of up to twenty parameters and
+up to 1.5 for moderately skewed ones; it was 2.1 to 6.6 for funnels and models with a common scatter that passed all
+other checks with standard deviations 5 to 35 % too small (`benchmarks/importance_honesty.py`).
 """
 
 from __future__ import annotations

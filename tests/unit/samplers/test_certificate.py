@@ -7,6 +7,7 @@ import pytest
 
 from wilks.samplers.certificate import Certificate, Check
 from wilks.samplers.importance_checks import Round, Sample, importance_checks, pooled
+from wilks.samplers.psis import k_limit
 
 NAN = float("nan")
 
@@ -78,7 +79,7 @@ def test_two_populations_of_one_posterior():
     certificate = importance_checks(samples, 1000)
     assert certificate.ok, certificate
     assert [check.name for check in certificate.checks][:2] == ["Pareto k-hat", "importance ESS"]
-    assert certificate["Pareto k-hat"].limit == 0.5, "beyond it the weights have no variance"
+    assert certificate["Pareto k-hat"].limit == k_limit(len(samples[0].raw)) < 0.7
     together = pooled(samples)
     assert together.ess == pytest.approx(sum(each.ess for each in samples), rel=0.1)
     assert together.log_evidence == pytest.approx(np.mean([each.log_evidence for each in samples]), abs=0.05)
