@@ -81,6 +81,7 @@ def test_ctrl_c_and_sigterm_end_a_run_in_good_order(tmp_path, undisturbed, numbe
     assert_same_answer(project, undisturbed, exact=executor == "serial")
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_map(tmp_path, undisturbed):
     project = Project(tmp_path)
     n_fit = undisturbed.result("01-*").n_evaluations

@@ -127,6 +127,7 @@ def test_an_existing_run_is_not_touched_without_resume(small):
     assert small.n_calls == n_calls
 
 
+@pytest.mark.slow
 def test_resume_of_nothing_is_a_start(small):
     assert small.wilks("run", "config.yaml", "--resume").returncode == 0
 
@@ -150,6 +151,7 @@ def test_another_problem_is_refused(small, change, words):
     assert (small.folder / "run" / "config.resolved.yaml").read_text() == resolved
 
 
+@pytest.mark.slow
 def test_another_seed_is_refused(small):
     assert small.wilks("run", "config.yaml").returncode == 0
     answer = small.wilks("run", "config.yaml", "--resume", "--seed", "4")

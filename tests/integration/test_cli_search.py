@@ -70,6 +70,7 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(project, tmp_path):
     assert project.result("01-*").history.tolist() == other.result("01-*").history.tolist()
 
 
+@pytest.mark.slow
 def test_the_example_of_a_mixed_space(tmp_path):
     for name in ("config.yaml", "regression.py"):
         shutil.copy(EXAMPLE / name, tmp_path / name)

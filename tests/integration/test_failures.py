@@ -119,6 +119,7 @@ def test_fit_goes_on_after_a_death(tmp_path):
         assert all("died twice" in failure.error for failure in log.failures())
 
 
+@pytest.mark.slow
 def test_every_point_kills(children):
     problem = wilks.LikelihoodProblem(SPACE, lambda v: os._exit(1))
     with (

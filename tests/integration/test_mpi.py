@@ -412,6 +412,7 @@ def test_the_same_configuration_under_mpiexec(tmp_path, undisturbed, n, line, na
     assert_all_gone(tmp_path)
 
 
+@pytest.mark.slow
 def test_exit_codes_and_one_message(tmp_path):
     project = MPIProject(tmp_path, 3, CONFIG.replace("n_starts: 4", "n_start: 4"))
     answer = project.wilks("run", "config.yaml")
@@ -478,6 +479,7 @@ def test_a_rank_that_dies_ends_the_job_and_a_resumed_run_gives_the_same_answer(t
     assert_same_answer(project, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_rank_that_is_killed_from_outside(tmp_path, rank):
     text = f"""
@@ -568,6 +570,7 @@ def test_ctrl_c_ends_a_run_in_good_order(tmp_path, undisturbed):
     assert_same_answer(project, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_call_that_does_not_end_is_not_waited_for(tmp_path, number):
     project = MPIProject(tmp_path, 3, model=MODEL.replace("    time.sleep(", STUCK + "    time.sleep("))

@@ -289,6 +289,7 @@ def test_an_error_on_rank_0_ends_the_job(tmp_path, n, rank_0, words):
     assert words in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [pytest.param(3, marks=needs_mpi)])
 def test_every_rank_can_have_a_function_of_its_own(tmp_path, n):
     target = """

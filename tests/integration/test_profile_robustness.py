@@ -238,6 +238,7 @@ def n_cold():
     return profile(KNOWN.problem.log_likelihood, **OTHERS).n_evaluations
 
 
+@pytest.mark.slow
 def test_a_log_saves_evaluations(n_cold):
     """A second projection does not search for the optima again, and the same one evaluates nothing."""
     log = wilks.EvaluationLog()
@@ -264,6 +265,7 @@ def test_a_sample_file_saves_evaluations(first, n_cold, tmp_path, kind):
     assert_himmelblau(result)
 
 
+@pytest.mark.slow
 def test_an_earlier_profile_saves_evaluations(first, n_cold):
     """Its optima are not searched for again; on a finer grid, neither are its cells."""
     earlier, _ = first

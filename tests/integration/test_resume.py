@@ -196,6 +196,7 @@ def test_sigterm_saves_and_ends(tmp_path):
     assert not repeated(project.rows())
 
 
+@pytest.mark.slow
 def test_a_fit_that_was_interrupted_goes_on_in_the_same_process(tmp_path):
     body = """
 import signal, threading

@@ -264,7 +264,7 @@ def test_threads_with_the_same_seed(name):
 @pytest.mark.parametrize(
     ("name", "n"),
     [
-        ("portfolio", 6000),
+        pytest.param("portfolio", 6000, marks=pytest.mark.slow),
         *(pytest.param(name, 20_000, marks=pytest.mark.slow) for name in ("portfolio", "tempering", "annealing")),
     ],
 )

@@ -86,6 +86,7 @@ class NoFigures:
         return f"[{name}: {caption}]"
 
 
+@pytest.mark.slow
 def test_section_of_the_report(whole):
     run, _ = whole
     posterior = wilks.load(run / "results" / "02-posterior.wilks")

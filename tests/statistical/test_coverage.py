@@ -45,7 +45,11 @@ def counts(rng):
 
 @pytest.mark.parametrize(
     ("make", "truth"),
-    [(line, (1.0, 0.3)), pytest.param(decay, (5.0, 0.7), marks=pytest.mark.slow), (counts, (20.0, 0.5))],
+    [
+        (line, (1.0, 0.3)),
+        pytest.param(decay, (5.0, 0.7), marks=pytest.mark.slow),
+        pytest.param(counts, (20.0, 0.5), marks=pytest.mark.slow),
+    ],
     ids=["line", "decay", "counts"],
 )
 def test_one_standard_error_covers_68_percent(make, truth):

@@ -237,6 +237,7 @@ def test_the_standard_error_of_the_evidence_covers():
     assert abs(np.mean(pulls)) < 3.5 / math.sqrt(N_SEEDS)
 
 
+@pytest.mark.slow
 def test_weights_make_all_rungs_a_sample_and_a_better_one():
     space = Space(x=Real(-10, 10))
     problem = LikelihoodProblem(space, lambda v: -0.5 * (v["x"] - 1) ** 2)

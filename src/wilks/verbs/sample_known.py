@@ -106,6 +106,7 @@ def _apart(bells: list[_Bell]) -> list[_Bell]:
 def _distance(step: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
     """Length of a step in standard deviations."""
     size = np.sqrt(np.diag(covariance))
+    size = np.where(size > 0.0, size, 1.0)
     inverse = np.linalg.pinv(covariance / np.outer(size, size), rcond=_RELATIVE, hermitian=True)
     return math.sqrt(max(float((step / size) @ inverse @ (step / size)), 0.0))
 

@@ -96,6 +96,7 @@ def test_a_single_parameter():
     assert figure.axes[0].get_xlabel() == "x"
 
 
+@pytest.mark.slow
 def test_the_picture_of_more_parameters_is_a_corner(result):
     figure = output.picture(result)
     figure.canvas.draw()

@@ -227,6 +227,7 @@ def test_every_kind_of_profile_is_reported(tmp_path, make):
     assert "main" in [tag for tag, _ in Page(write(tmp_path, [("Profile", make())])).tags]
 
 
+@pytest.mark.slow
 def test_a_profile_of_three_parameters_has_all_pairs_and_cuts(tmp_path):
     page = Page(write(tmp_path, [("Profile", examples.volume())]))
     plots = [a["id"] for a in page.of("div") if (a.get("class") or "").startswith("plot")]
@@ -303,6 +304,7 @@ def test_points_that_violated_a_constraint_are_no_evaluations(tmp_path):
     assert len(rows) == 1
 
 
+@pytest.mark.slow
 def test_a_search_that_sampled_shows_its_draws(tmp_path, without_plotly):
     page = Page(write(tmp_path, [("Search", searches.sampled(300))]))
     assert "Log-evidence -3.21 ± 0.12, from 300 draws at T = 1." in page.text

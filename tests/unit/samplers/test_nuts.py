@@ -304,6 +304,7 @@ def test_failing_checks_are_followed_by_a_more_careful_run():
     assert sum(step.n_evaluations for step in one.steps) == first.n_evaluations == one.n_evaluations
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_ctrl_c_the_first_of_them():
     pytest.importorskip("numpyro")
     calls, seen, last = [], [], None

@@ -88,6 +88,7 @@ def test_a_deeper_region_searches_for_optima_again_but_keeps_the_cells():
     assert "cells taken over" in str(deep.provenance.executed)
 
 
+@pytest.mark.slow
 def test_other_parameters_need_no_search_for_optima():
     result = profile(over=("x2", "x0"), start=[coarse()])
     assert "handed over" in steps(result)
@@ -113,6 +114,7 @@ def test_a_stopped_map_goes_on_in_the_next():
     assert result.n_evaluations < 0.3 * n
 
 
+@pytest.mark.slow
 def test_another_problem_hands_over_its_best_point_only():
     other = problems.himmelblau_4d()
     moved = wilks.LikelihoodProblem(other.problem.space, lambda v: other.problem.log_likelihood(v) - 1.0)

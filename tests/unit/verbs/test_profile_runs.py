@@ -185,6 +185,7 @@ def test_islands_that_no_optimum_belongs_to_are_found(monkeypatch):
     assert_exact(result, known.profile(("x0", "x1"), [result.axes["x0"], result.axes["x1"]]), known.maximum)
 
 
+@pytest.mark.slow
 def test_an_island_narrower_than_the_lattice_of_looks_is_found(monkeypatch):
     case = far_island()
     u = case.problem.space.to_unit(np.array([-2.0, -2.0, 1.0]))
@@ -202,6 +203,7 @@ def test_tied_branches_are_not_all_followed():
     assert step.n_evaluations < 12 * np.isfinite(result.log_likelihood_map).sum()
 
 
+@pytest.mark.slow
 def test_a_flood_between_two_folds_ends():
     """In eight dimensions ascents from either side of a fold end on the other."""
     known = problems.rosenbrock(8)
@@ -210,6 +212,7 @@ def test_a_flood_between_two_folds_ends():
     assert result.n_evaluations < 30_000
 
 
+@pytest.mark.slow
 def test_the_schedule_alone_is_an_algorithm():
     """ask and tell without the driver, answers in reverse order, the state saved and read again after every step."""
     known = problems.himmelblau_4d()

@@ -13,6 +13,7 @@ from wilks.core.chart import LineChart
 from wilks.core.status import Outcome
 from wilks.samplers.importance import ImportanceSampler
 from wilks.samplers.target import Target
+from wilks.verbs.sample_known import _apart
 
 Real = wilks.Real
 
@@ -177,6 +178,13 @@ def test_values_to_start_from():
 
 def two_modes(values):
     return float(np.logaddexp(*(-0.5 * ((values["a"] - a) ** 2 + values["b"] ** 2) / 0.01 for a in (-4, 4))))
+
+
+def test_one_optimum_that_was_reached_twice_is_one_mode():
+    shape = np.array([[1.0, 0.999], [0.999, 1.0]]) * np.outer([1e-6, 1e3], [1e-6, 1e3])
+    again, other = np.array([2e-8, 20.0]), np.array([-2e-7, 200.0])  # along the valley, and across it
+    bells = [(np.zeros(2), shape, -1.0), (again, shape, -1.0), (other, shape, -2.0)]
+    assert [bell[2] for bell in _apart(bells)] == [-1.0, -2.0]
 
 
 def test_a_mode_that_nobody_told_of():

@@ -88,6 +88,7 @@ def test_the_region_of_interest_lies_within_the_grid(static, monkeypatch):
         assert inside.sum() >= 8
 
 
+@pytest.mark.slow
 def test_a_grid_that_is_too_narrow_grows_and_repeats_nothing(static, monkeypatch):
     monkeypatch.setattr(maps, "_NODES", {2: 9})
     narrow = xpcs.profile(static, ("D0", "alpha"), audit=0, **QUIET)

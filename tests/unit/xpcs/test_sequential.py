@@ -131,6 +131,7 @@ def each(data, **keywords):
     return xpcs.sequential(data, "static", parameters=BOXES, options=LOCAL, seed=1, callbacks=(), **keywords)
 
 
+@pytest.mark.slow
 def test_p_values_of_angles_that_agree_are_uniform():
     from scipy.stats import kstest
 
