@@ -5,11 +5,9 @@ Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, https://doi.org/10.1214/2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-
-from wilks.core.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,13 +33,9 @@ def mixing(chains: NDArray[np.float64], what: Measure) -> float:
     -------
     float
         NaN for a constant and for fewer than 8 draws per chain.
-
-    Raises
-    ------
-    MissingDependencyError
-        If arviz-stats is not installed.
     """
-    stats = array_stats()
+    from arviz_stats.base import array_stats as stats
+
     n_chains, n_draws = chains.shape
     if n_draws < LEAST_DRAWS or not np.isfinite(chains).all() or (chains == chains[0, 0]).all():
         return float("nan")
@@ -56,12 +50,3 @@ def mixing(chains: NDArray[np.float64], what: Measure) -> float:
         if what == "ess":
             return float(stats.ess(chains))
         return float(stats.ess(chains, method="tail", prob=(0.05, 0.95)))
-
-
-def array_stats() -> Any:  # noqa: ANN401 - a library without types
-    """Return the functions of arviz-stats on plain arrays."""
-    try:
-        from arviz_stats.base import array_stats as found
-    except ImportError:
-        raise MissingDependencyError("the diagnosis of draws", "arviz-stats", "sample") from None
-    return found

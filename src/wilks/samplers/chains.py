@@ -73,11 +73,6 @@ def chain_checks(
     discrete
         Names of parameters with discrete values: such a one may have all its probability in one value, and is left out
         then. A real parameter that never moves is one that could not be measured.
-
-    Raises
-    ------
-    MissingDependencyError
-        If arviz-stats is not installed.
     """
     found = list(_worst({name: each for name, each in draws.items() if name not in discrete or np.ptp(each) > 0}))
     if "diverging" in sampling:

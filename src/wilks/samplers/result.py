@@ -156,13 +156,7 @@ class Posterior(Result):
 
     @cached_property
     def ess(self) -> dict[str, float]:
-        """Name -> effective number of draws that the mean rests on.
-
-        Raises
-        ------
-        MissingDependencyError
-            For Markov chains, if arviz-stats is not installed.
-        """
+        """Name -> effective number of draws that the mean rests on."""
         if self.weighted is None:
             return {name: mixing(self.draws[name], "ess") for name in self.names}
         thetas, weights = self._points

@@ -57,8 +57,6 @@ def posterior_ess(posterior: Posterior, names: Sequence[str] | None = None) -> F
     ------
     InvalidConfigurationError
         If one of `names` was not sampled.
-    MissingDependencyError
-        For Markov chains, if arviz-stats is not installed.
     """
     shown = panels.chosen(posterior, names, _MOST_NAMES, "ess")
     figure = style.Picture(figsize=(8.4, 1.8 * len(shown) + 1.2), layout="constrained")

@@ -31,13 +31,7 @@ def column(posterior: Posterior, name: str) -> NDArray[np.float64]:
 
 
 def effective(posterior: Posterior, functions: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Effective number of draws of the mean of functions of the draws, each of the shape of `column`.
-
-    Raises
-    ------
-    MissingDependencyError
-        For Markov chains, if arviz-stats is not installed.
-    """
+    """Effective number of draws of the mean of functions of the draws, each of the shape of `column`."""
     names = tuple(functions)
     if posterior.weighted is None:
         return replace(posterior, names=names, draws=dict(functions)).ess

@@ -65,8 +65,6 @@ def posterior_rank(posterior: Posterior, names: Sequence[str] | None = None) -> 
     ------
     InvalidConfigurationError
         If one of `names` was not sampled.
-    MissingDependencyError
-        If arviz-stats is not installed.
     """
     shown = panels.chosen(posterior, names, _MOST_NAMES, "rank")
     n_rows = max(posterior.n_chains, 2)

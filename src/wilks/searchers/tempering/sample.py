@@ -62,22 +62,10 @@ class TemperedSample:
 
     @cached_property
     def r_hat(self) -> dict[str, float]:
-        """Name -> rank-normalised split R-hat of the draws, which are cut into parts; NaN for a constant.
-
-        Raises
-        ------
-        MissingDependencyError
-            If arviz-stats is not installed.
-        """
+        """Name -> rank-normalised split R-hat of the draws, which are cut into parts; NaN for a constant."""
         return {name: mixing(values, "rhat") for name, values in self.draws.items()}
 
     @cached_property
     def ess(self) -> dict[str, float]:
-        """Name -> effective number of draws at T = 1 (bulk); NaN for a constant.
-
-        Raises
-        ------
-        MissingDependencyError
-            If arviz-stats is not installed.
-        """
+        """Name -> effective number of draws at T = 1 (bulk); NaN for a constant."""
         return {name: mixing(values, "ess") for name, values in self.draws.items()}

@@ -2,14 +2,13 @@
 
 import copy
 import math
-import sys
 
 import numpy as np
 import pytest
 
 import wilks
 from wilks.core import encoding
-from wilks.core.errors import InvalidConfigurationError, MissingDependencyError
+from wilks.core.errors import InvalidConfigurationError
 from wilks.core.prior import Normal
 from wilks.searchers.coordinates import Coordinates
 from wilks.searchers.dice import Dice
@@ -128,13 +127,6 @@ def test_r_hat_of_a_constant_is_unknown():
     sample = sampled(wilks.LikelihoodProblem(space, lambda v: 0.0 if v["kind"] == "a" else -1e6)).sample
     assert math.isnan(sample.r_hat["kind"])
     assert sample.r_hat["x"] < 1.1
-
-
-def test_without_arviz_the_error_says_what_to_install(monkeypatch):
-    sample = sampled(n_evaluations=1500).sample
-    monkeypatch.setitem(sys.modules, "arviz_stats.base", None)
-    with pytest.raises(MissingDependencyError, match=r"needs arviz-stats: pip install 'wilks\[sample\]'"):
-        _ = sample.r_hat
 
 
 def test_a_saved_result_holds_the_sample(tmp_path):
