@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 
 _MEANINGS = {
     "Pareto k-hat": "how heavy the tail of the weights is: above the limit a few draws decide the answer",
-    "ESS": "as many independent draws would be as precise as all of these together",
+    "importance ESS": "as many independent draws would be as precise as all of these together",
+    "k-hat of squares": "the same for weight times squared distance from the mean: above the limit a few far draws "
+    "decide the standard deviation",
     "bulk ESS": "as many independent draws would be as precise for the mean",
     "tail ESS": "as many independent draws would be as precise for the 5 and 95 % quantiles",
     "R-hat": "1 when every chain says the same as all of them together",
     "divergences": "trajectories that left the posterior: a narrow part of it was not entered",
+    "difference of means": "between two populations that know nothing of each other, in standard deviations",
+    "difference of spreads": "of the logarithms of their standard deviations",
+    "difference of log-evidence": "of what each of them says of the evidence",
+    "log weight beyond draws": "how far walkers climbed above the largest weight of all draws: high where draws miss "
+    "a neck or a tail",
+    "autocorrelation times": "steps of a walker over the steps that it takes to forget where it was",
+    "failed evaluations": "part of the evaluations that failed and count as impossible",
     "E-BFMI": "how well the momenta carry a chain from one level of the density to the next: the tails",
 }
 _CAPTIONS = {

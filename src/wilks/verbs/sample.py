@@ -63,7 +63,7 @@ def sample(
 ) -> Posterior:
     """Draw from the posterior: likelihood times prior, the prior as the space declares it.
 
-    Without a `method`, importance sampling from the optima of a fit comes first: some two thousand evaluations, all
+    Without a `method`, importance sampling from the optima of a fit comes first: some four thousand evaluations, many
     side by side, where the posterior is close to a bell for each mode. Where its certificate fails, NUTS follows (with
     JAX, or another gradient and many parameters), or an affine-invariant ensemble, or tempering where there are several
     modes; discrete parameters take tempering at once. What was tried is in ``provenance.executed``.

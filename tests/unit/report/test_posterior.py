@@ -8,8 +8,9 @@ import pytest
 
 import wilks
 from tests.unit.verbs.drawn import CERTIFIED, FAILED, drawn
+from wilks.problems.posteriors import log_scale_posterior
 from wilks.report import write_report
-from wilks.report.posterior import posterior_section, remarks
+from wilks.report.posterior import _MEANINGS, posterior_section, remarks
 from wilks.report.results import comparison_section
 from wilks.samplers.certificate import Certificate, Check
 
@@ -100,3 +101,9 @@ def test_hessian_profile_and_posterior_side_by_side():
     assert "The results disagree." in text
     assert "the prior moves it by +0.9" in text
     assert "Of the posterior (b=0): the mean, the standard deviation, and credible sets with equal tails." in text
+
+
+@pytest.mark.parametrize("method", [wilks.AdaptiveImportance(), wilks.Ensemble(n_walkers=16)])
+def test_every_check_has_its_meaning(method):
+    certificate = wilks.sample(log_scale_posterior().problem, method, seed=1, callbacks=[]).certificate
+    assert {check.name for check in certificate.checks} <= set(_MEANINGS)
