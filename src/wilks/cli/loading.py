@@ -6,6 +6,7 @@ says what was expected.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -104,9 +105,16 @@ def _from_file(name: str, folder: Path) -> ModuleType:
         raise InvalidConfigurationError(f"problem: {name}: expected a Python file whose name ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
+    _forget_bytecode(path)
     with _UserCode(f"problem: {name} cannot be imported", undo=path.stem):
         spec.loader.exec_module(module)
     return module
+
+
+def _forget_bytecode(path: Path) -> None:
+    """Remove the compiled file: Python takes it for current after a change of the same length in the same second."""
+    with contextlib.suppress(OSError):
+        Path(importlib.util.cache_from_source(path)).unlink()
 
 
 def _from_module(name: str) -> ModuleType:

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -45,6 +46,15 @@ def test_a_problem_in_a_file(write, tmp_path):
     problem = load_problem("model_a.py:problem", tmp_path)
     assert problem.space.free == ("a",)
     assert load_problem("model_a.py:problem", tmp_path) is problem
+
+
+def test_a_change_of_the_same_length_in_the_same_second_is_seen(write, tmp_path):
+    text = MAKE + "problem = wilks.LikelihoodProblem(space, log_likelihood, name='{}')\n"
+    for name in ("one", "two"):
+        write("model_c.py", text.format(name))
+        os.utime(tmp_path / "model_c.py", (1e9, 1e9))
+        assert load_problem("model_c.py:problem", tmp_path).name == name
+        del sys.modules["model_c"]
 
 
 def test_a_function_in_a_file_that_imports_its_neighbour(write, tmp_path):
