@@ -10,29 +10,40 @@ curves). They are 9 x 9 numbers per angle, whatever the number of pairs: memory 
 angles can follow one another, and any way of tying contrasts and offsets together is a matter of what is done with
 these matrices afterwards.
 
-The pairs are gone through in blocks of rows, each of which is a task for a thread. The blocks do not depend on the
-number of threads and are added up in their order, so the result is the same, to the last bit, for any number of them.
+The pairs are gone through in blocks of rows. Threads share the blocks of the compiled kernel, each in one call without
+Python; neither the blocks nor the order in which they are added up depend on the number of threads, so the result is
+the same, to the last bit, for any number of them.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from wilks.evaluation.executors import n_usable_cores
 from wilks.xpcs import kernel_numpy
-from wilks.xpcs.kernel_blocks import Block, BlockSums, Waves, block_end, block_of, gram_of, waves_of
+from wilks.xpcs.kernel_blocks import (
+    N_COST,
+    N_MOMENTS,
+    N_SHARES,
+    Lines,
+    Moments,
+    assembled,
+    block_edges,
+    lines_of,
+    scales,
+)
 from wilks.xpcs.kernel_choice import NUMPY, Kernel, choose_kernel
 from wilks.xpcs.kernel_coarse import coarse_gram, coarse_scan
 from wilks.xpcs.kernel_static import static_gram, static_models
 from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -43,8 +54,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Data = NDArray[np.floating]
-
-T = TypeVar("T")
 
 __all__ = ["NUMPY", "Kernel", "RobustSums", "choose_kernel", "coarse_gram", "coarse_scan", "gram", "robust_gram"]
 
@@ -73,44 +82,60 @@ class RobustSums:
 
 
 class _Pass(NamedTuple):
-    """What all blocks of a pass share."""
+    """A pass, block by block; without flow there are no lines."""
 
     pairs: Pairs
     curves: Curves
-    waves: Waves | None
+    lines: Lines | None
     kernel: ModuleType
+    edges: NDArray[np.intp]
 
-    def blocks(self) -> list[range]:
-        """Rows of every block."""
-        found, first, last = [], 0, self.pairs.n_t - 1
-        with np.errstate(all="ignore"):
-            while first < last:
-                stop = block_end(self.curves, first, last, self.kernel.HEIGHT)
-                found.append(range(first, stop))
-                first = stop
-        return found
+    @property
+    def blocks(self) -> range:
+        """All blocks."""
+        return range(len(self.edges) - 1)
 
-    def tables(self, rows: range) -> Block:
-        """Tables of a block, with flow."""
-        assert self.waves is not None  # noqa: S101 - the caller has looked for flow
-        width = self.kernel.chunk_width(self.pairs.n_t - rows.start - 1)
-        return block_of(self.curves, self.waves, rows.start, rows.stop, width, self.kernel.strain_tables)
+    def rows(self, blocks: range) -> range:
+        """Rows of consecutive blocks."""
+        return range(int(self.edges[blocks.start]), int(self.edges[blocks.stop]))
 
-    def data(self, rows: range) -> tuple[Data, Data | None]:
-        """Folded correlations and weights of the block."""
+    def data(self, b: int) -> tuple[Data, Data | None]:
+        """Folded correlations and weights of a block."""
+        rows = self.rows(range(b, b + 1))
         packed = slice(row_start(self.pairs.n_t, rows.start), row_start(self.pairs.n_t, rows.stop))
         weights = self.pairs.weights
         return self.pairs.y[:, packed], None if weights is None else weights[:, packed]
 
-    def gram(self, rows: range, block: Block | None, y: Data, weights: Data | None, *, derivatives: bool) -> Array:
-        """Gram matrices of a block."""
-        if block is None:
-            return static_gram(self.curves, rows, y, weights, derivatives=derivatives)
+    def models(self, b: int) -> Array:
+        """Model f of every angle at the pairs of a block; without flow, the same for all."""
+        rows = self.rows(range(b, b + 1))
+        if self.lines is None:
+            f = static_models(self.curves, rows)
+            return np.broadcast_to(f, (len(self.pairs.y), len(f)))
+        return kernel_numpy.models(self.lines, rows)
+
+    def gram(
+        self, blocks: range, y: Data, weights: Data | None, *, derivatives: bool = True, n_threads: int = 1
+    ) -> Array:
+        """Gram matrices of consecutive blocks, with their data."""
+        if self.lines is None:
+            return static_gram(self.curves, self.rows(blocks), y, weights, derivatives=derivatives)
+        sums = self.kernel.full_sums if derivatives else self.kernel.cost_sums
+        edges = self.edges[blocks.start : blocks.stop + 1]
+        n_blocks = len(blocks)
+        out = np.zeros((min(N_SHARES, n_blocks), len(y), N_MOMENTS if derivatives else N_COST))
+        n_threads = min(n_threads, len(out))
+        thread = np.arange(n_blocks) % N_SHARES % n_threads  # no two threads add to one share
+        first, *others = (np.flatnonzero(thread == k) for k in range(n_threads))
+        with ThreadPoolExecutor(len(others)) if others else nullcontext() as pool:
+            made = [pool.submit(sums, self.lines, edges, which, y, weights, out) for which in others] if pool else []
+            sums(self.lines, edges, first, y, weights, out)
+            for each in made:
+                each.result()
+        total = out.sum(axis=0)
         if not derivatives:
-            return _of_cost(self.kernel.cost_sums(block, y, weights))
-        sums = BlockSums.zeros(block)
-        self.kernel.full_sums(block, y, weights, sums)
-        return gram_of(block, sums)
+            return np.asarray(total[:, [[0, 1, 4], [1, 2, 3], [4, 3, 5]]])
+        return assembled(Moments.views(total), scales(self.lines.phases, self.curves.power))
 
 
 def gram(
@@ -138,7 +163,7 @@ def gram(
         From `choose_kernel`. Without flow, where the model is the same for all angles, matrix products of NumPy are
         the quickest and are always used.
     n_threads
-        Number of threads; None for one per core.
+        Number of threads of the compiled kernel; None for one per core.
 
     Returns
     -------
@@ -161,12 +186,9 @@ def gram(
             [1.1  , 0.358, 0.45 ]]])
     """
     work = _pass_of(pairs, curves, angles, kernel)
-
-    def one(rows: range) -> Array:
-        block = work.tables(rows) if curves.has_flow else None
-        return work.gram(rows, block, *work.data(rows), derivatives=derivatives)
-
-    return np.asarray(sum(_map(one, work, n_threads)))
+    n_threads = (n_threads or n_usable_cores()) if pairs.y.size >= _MIN_FOR_THREADS and work.kernel.THREADS else 1
+    with np.errstate(all="ignore"):
+        return work.gram(work.blocks, pairs.y, pairs.weights, derivatives=derivatives, n_threads=n_threads)
 
 
 def robust_gram(
@@ -178,7 +200,6 @@ def robust_gram(
     loss: Loss,
     *,
     kernel: Kernel = NUMPY,
-    n_threads: int | None = None,
 ) -> RobustSums:
     r"""Sums of a loss of the residuals, and of products of columns weighted with it.
 
@@ -186,7 +207,7 @@ def robust_gram(
 
     Parameters
     ----------
-    pairs, curves, angles, kernel, n_threads
+    pairs, curves, angles, kernel
         As for `gram`.
     contrast, offset
         c and o of the angles in `pairs`, shape (n_angles,).
@@ -195,52 +216,30 @@ def robust_gram(
     """
     work = _pass_of(pairs, curves, angles, kernel)
     shift = offset - pairs.centres
-
-    def one(rows: range) -> tuple[Array, Array, Array]:
-        block = work.tables(rows) if curves.has_flow else None
-        y, weights = work.data(rows)
-        value, bread, meat = np.zeros(len(y)), np.empty(y.shape), np.empty(y.shape)
-        shared = static_models(curves, rows) if block is None else np.empty(0)
-        for k in range(len(y)):
-            f = shared if block is None else kernel_numpy.models(block, k)
-            residual = (y[k] - shift[k] - contrast[k] * f) / pairs.sigma[k]
-            w: Array | float = 1.0
-            if weights is not None:
-                w = weights[k].astype(np.float64)
-                residual *= np.sqrt(w)
-            rho, slope, _ = loss.at(residual)
-            value[k] = loss.scale**2 * rho.sum()
-            np.multiply(w, slope, out=bread[k])
-            np.multiply(w, (slope * residual) ** 2, out=meat[k])
-        full, squared = (work.gram(rows, block, y, each, derivatives=True) for each in (bread, meat))
-        return value, full, squared
-
-    values, breads, meats = zip(*_map(one, work, n_threads), strict=True)
-    return RobustSums(np.asarray(sum(values)), np.asarray(sum(breads)), np.asarray(sum(meats)))
+    n_angles = len(pairs.y)
+    value, grams = np.zeros(n_angles), []
+    with np.errstate(all="ignore"):
+        for b in work.blocks:
+            y, weights = work.data(b)
+            f = work.models(b)
+            bread, meat = np.empty(y.shape), np.empty(y.shape)
+            for k in range(n_angles):
+                residual = (y[k] - shift[k] - contrast[k] * f[k]) / pairs.sigma[k]
+                w: Array | float = 1.0
+                if weights is not None:
+                    w = weights[k].astype(np.float64)
+                    residual *= np.sqrt(w)
+                rho, slope, _ = loss.at(residual)
+                value[k] += loss.scale**2 * rho.sum()
+                np.multiply(w, slope, out=bread[k])
+                np.multiply(w, (slope * residual) ** 2, out=meat[k])
+            grams.append([work.gram(range(b, b + 1), y, each) for each in (bread, meat)])
+    bread_gram, meat_gram = np.sum(grams, axis=0)
+    return RobustSums(value, bread_gram, meat_gram)
 
 
 def _pass_of(pairs: Pairs, curves: Curves, angles: NDArray[np.intp], kernel: Kernel) -> _Pass:
     with np.errstate(all="ignore"):  # curves that overflow make sums that are not finite, for the caller to see
-        waves = waves_of(curves, angles) if curves.has_flow else None
-    name = kernel.name if curves.has_flow else "numpy"
-    return _Pass(pairs, curves, waves, import_module(f"wilks.xpcs.kernel_{name}"))
-
-
-def _of_cost(sums: Array) -> Array:
-    """Gram matrices of [1, f, y] from the sums of w, w f, w f^2, w f y, w y and w y^2."""
-    return np.asarray(sums[:, [[0, 1, 4], [1, 2, 3], [4, 3, 5]]])
-
-
-def _map(one: Callable[[range], T], work: _Pass, n_threads: int | None) -> list[T]:
-    """Call a function for every block of a pass, and return the results in the order of the blocks."""
-
-    def quiet(rows: range) -> T:
-        with np.errstate(all="ignore"):  # a thread has its own
-            return one(rows)
-
-    blocks = work.blocks()
-    n_threads = min(n_threads or n_usable_cores(), len(blocks))
-    if n_threads == 1 or work.pairs.y.size < _MIN_FOR_THREADS:
-        return [quiet(rows) for rows in blocks]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(quiet, blocks))
+        lines = lines_of(curves, angles) if curves.has_flow else None
+        module = import_module(f"wilks.xpcs.kernel_{kernel.name if curves.has_flow else 'numpy'}")
+        return _Pass(pairs, curves, lines, module, block_edges(curves.decay, module.HEIGHT))

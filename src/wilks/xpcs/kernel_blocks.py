@@ -34,7 +34,7 @@ where :math:`\Delta E_a = E_a(j) - E_a(i)` belongs to one of `Curves.decay_slope
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -59,9 +59,16 @@ NO_SHEAR = 1e-100
 N_PRODUCTS = 7
 N_CURVES = 6
 
+# Of a block: the sums of w, w f, w f^2, w f y, w y, w y^2, or those that `Moments` has.
+N_COST = 6
+N_MOMENTS = 3 + N_PRODUCTS * (1 + N_CURVES + N_CURVES**2)
+
+# Blocks are added up in so many sums, which are then added up in their order: the same bits for any number of threads.
+N_SHARES = 64
+
 # No block may see the decay grow by more, and what has decayed by more than twice as much is zero: no denormal
 # numbers, which are slow, and f > 1e-44 is exact.
-_MAX_DECAY = 100.0
+MAX_DECAY = 100.0
 
 _FIRST, _SECOND = np.triu_indices(N_CURVES)
 _SQUARE = np.empty((N_CURVES, N_CURVES), dtype=np.intp)
@@ -115,31 +122,33 @@ class Block(NamedTuple):
     phases: NDArray[np.float64]
 
 
-class BlockSums(NamedTuple):
-    """Sums over the pairs of a block, with h without its factor p / P.
+class Moments(NamedTuple):
+    """Sums over pairs, with h without its factor p / P.
 
     Attributes
     ----------
-    by_column
-        C of the seven products in equation (3), shape (n_angles, n_chunks, 7, width).
-    by_row
-        Sums over j of the products times 1 and the six curves, shape (n_angles, n_rows, 7, 7).
     constants
-        Sums of w, w y and w y^2, shape (n_angles, 3).
+        Sums of w, w y and w y^2, shape (..., 3).
+    plain, linear, square
+        Sums of the seven products times 1, times the differences of the six curves, and times the products of two of
+        them: shapes (..., 7), (..., 7, 6) and (..., 7, 6, 6). Those that no Gram matrix needs may be missing.
     """
 
-    by_column: NDArray[np.float64]
-    by_row: NDArray[np.float64]
     constants: NDArray[np.float64]
+    plain: NDArray[np.float64]
+    linear: NDArray[np.float64]
+    square: NDArray[np.float64]
 
     @classmethod
-    def zeros(cls, block: Block) -> BlockSums:
-        """Nothing added up yet."""
-        n_angles, (n_chunks, n_rows, width) = len(block.phases), block.inverse.shape
+    def views(cls, flat: NDArray[np.float64]) -> Moments:
+        """Views of an array of shape (..., `N_MOMENTS`)."""
+        low, high = 3 + N_PRODUCTS, 3 + N_PRODUCTS * (1 + N_CURVES)
+        shape = flat.shape[:-1]
         return cls(
-            np.zeros((n_angles, n_chunks, N_PRODUCTS, width)),
-            np.zeros((n_angles, n_rows, N_PRODUCTS, N_CURVES + 1)),
-            np.zeros((n_angles, 3)),
+            flat[..., :3],
+            flat[..., 3:low],
+            flat[..., low:high].reshape(*shape, N_PRODUCTS, N_CURVES),
+            flat[..., high:].reshape(*shape, N_PRODUCTS, N_CURVES, N_CURVES),
         )
 
 
@@ -149,6 +158,36 @@ class Waves(NamedTuple):
     sine: NDArray[np.float64]
     cosine: NDArray[np.float64]
     phases: NDArray[np.float64]
+
+
+class Lines(NamedTuple):
+    """What the blocks of a pass are cut from: all curves at all times.
+
+    Attributes
+    ----------
+    decay, strain
+        Shape (n_t,).
+    slopes
+        Their derivatives, the six curves of equation (3), shape (6, n_t).
+    sine, cosine, phases
+        `Waves`.
+    power
+        Power of the sinc.
+    """
+
+    decay: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    sine: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    phases: NDArray[np.float64]
+    power: int
+
+
+def lines_of(curves: Curves, angles: NDArray[np.intp]) -> Lines:
+    """Lines of the given angles."""
+    slopes = np.concatenate([curves.decay_slopes, curves.strain_slopes])
+    return Lines(curves.decay, curves.strain, slopes, *waves_of(curves, angles), curves.power)
 
 
 def waves_of(curves: Curves, angles: NDArray[np.intp]) -> Waves:
@@ -173,23 +212,19 @@ def _halves(a: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.flo
     return upper, a - upper
 
 
-def block_end(curves: Curves, first: int, last: int, height: int) -> int:
-    """Row after the last one of the block that begins at `first`: at most `height` rows, and not beyond `last`."""
-    stop = min(first + height, last)
-    far = np.abs(curves.decay[first:stop] - curves.decay[first]) > _MAX_DECAY
-    return first + int(far.argmax()) if far.any() else stop
+def block_edges(decay: NDArray[np.float64], height: int) -> NDArray[np.intp]:
+    """First rows of all blocks, and the row after the last one: a block has at most `height` rows."""
+    edges, last = [0], len(decay) - 1
+    while edges[-1] < last:
+        first = edges[-1]
+        stop = min(first + height, last)
+        far = np.abs(decay[first:stop] - decay[first]) > MAX_DECAY
+        edges.append(first + int(far.argmax()) if far.any() else stop)
+    return np.array(edges)
 
 
-class StrainTables(Protocol):
-    """Fills the two tables of strain differences of a block."""
-
-    def __call__(self, strain: NDArray[np.float64], inverse: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
-        """Enter what there is a pair for; `strain` begins at the first row, the tables are empty."""
-        ...
-
-
-def strain_tables(strain: NDArray[np.float64], inverse: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
-    """Fill `Block.inverse` and `Block.nearest` with NumPy."""
+def _strain_tables(strain: NDArray[np.float64], inverse: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
+    """Fill `Block.inverse` and `Block.nearest`."""
     (n_chunks, n_rows, width), n_columns = inverse.shape, len(strain) - 1
     difference = strain[1:] - strain[:n_rows, None]
     here = np.arange(1, n_columns + 1) > np.arange(n_rows)[:, None]
@@ -202,11 +237,9 @@ def strain_tables(strain: NDArray[np.float64], inverse: NDArray[np.float64], nea
     nearest[:] = found.reshape(n_rows, n_chunks, -1, PIECE).min(axis=-1)
 
 
-def block_of(
-    curves: Curves, waves: Waves, first: int, stop: int, width: int, strain_tables: StrainTables = strain_tables
-) -> Block:
+def block_of(lines: Lines, first: int, stop: int, width: int) -> Block:
     """Return the tables of the rows from `first` to before `stop`, in chunks of `width` columns."""
-    n_t, power = len(curves.decay), curves.power
+    n_t, power = len(lines.decay), lines.power
     n_rows, n_columns = stop - first, n_t - first - 1
     n_chunks = -(-n_columns // width)
     rows, columns = slice(first, stop), slice(first + 1, n_t)
@@ -216,23 +249,22 @@ def block_of(
         padded[..., :n_columns] = values
         return padded.reshape(*values.shape[:-1], n_chunks, width)
 
-    six = np.concatenate([curves.decay_slopes, curves.strain_slopes])
     r = stop - 1
-    decay = curves.decay - curves.decay[r]
-    strain = curves.strain - curves.strain[r]
-    column_decay = np.where(decay[columns] > 2 * _MAX_DECAY, 0.0, np.exp(-decay[columns] / power))
+    decay = lines.decay - lines.decay[r]
+    strain = lines.strain - lines.strain[r]
+    column_decay = np.where(decay[columns] > 2 * MAX_DECAY, 0.0, np.exp(-decay[columns] / power))
     row_decay = np.exp(decay[rows] / power)
-    sine, cosine = waves.sine[:, rows] * row_decay, waves.cosine[:, rows] * row_decay
-    share = 1.0 / np.where(waves.phases == 0.0, 1.0, waves.phases)[:, None]
+    sine, cosine = lines.sine[:, rows] * row_decay, lines.cosine[:, rows] * row_decay
+    share = 1.0 / np.where(lines.phases == 0.0, 1.0, lines.phases)[:, None]
     inverse, nearest = np.zeros((n_chunks, n_rows, width)), np.full((n_rows, n_chunks, width // PIECE), np.inf)
-    strain_tables(strain[first:], inverse, nearest)
+    _strain_tables(strain[first:], inverse, nearest)
     return Block(
         n_t=n_t,
         first=first,
         n_rows=n_rows,
         power=power,
-        curves=np.ascontiguousarray(chunked(six[:, columns] - six[:, r, None]).swapaxes(0, 1)),
-        row_curves=np.ascontiguousarray((six[:, rows] - six[:, r, None]).T),
+        curves=np.ascontiguousarray(chunked(lines.slopes[:, columns] - lines.slopes[:, r, None]).swapaxes(0, 1)),
+        row_curves=np.ascontiguousarray((lines.slopes[:, rows] - lines.slopes[:, r, None]).T),
         strain=chunked(strain[columns]),
         row_strain=strain[rows],
         decay=chunked(column_decay),
@@ -240,25 +272,35 @@ def block_of(
         inverse=inverse,
         nearest=nearest,
         waves=np.stack(
-            [chunked(waves.sine[:, columns] * column_decay), chunked(waves.cosine[:, columns] * column_decay)], axis=2
+            [chunked(lines.sine[:, columns] * column_decay), chunked(lines.cosine[:, columns] * column_decay)], axis=2
         ),
         row_waves=np.stack([cosine * share, -sine * share, sine, cosine], axis=2),
-        phases=waves.phases,
+        phases=lines.phases,
     )
 
 
-def gram_of(block: Block, sums: BlockSums) -> NDArray[np.float64]:
-    """Gram matrices of the columns (1) by equation (3), shape (n_angles, 9, 9)."""
-    by_column, by_row, constants = sums
+def add_moments(block: Block, by_column: NDArray[np.float64], by_row: NDArray[np.float64], moments: Moments) -> None:
+    """Add what follows by equation (3) to the moments of the angles.
+
+    Parameters
+    ----------
+    block
+        The block.
+    by_column
+        C of the seven products, shape (n_angles, n_chunks, 7, width).
+    by_row
+        Sums over j of the products times 1 and the six curves, shape (n_angles, n_rows, 7, 7).
+    moments
+        All but the constants are added to.
+    """
     columns, rows = block.curves, block.row_curves
     c = (by_column @ _with_products(columns).swapaxes(1, 2)).sum(axis=1)  # matrices too small for threads of BLAS
     r = by_row[..., 0].swapaxes(1, 2) @ _with_products(rows)
-    plain = by_row[..., 0].sum(axis=1)
-    linear = c[..., :N_CURVES] - r[..., :N_CURVES]
     cross = rows.T @ by_row[..., 1:].reshape(*by_row.shape[:2], -1)
     cross = cross.reshape(-1, N_CURVES, N_PRODUCTS, N_CURVES).swapaxes(1, 2)
-    square = (c + r)[..., N_CURVES + _SQUARE] - cross - cross.swapaxes(2, 3)
-    return assembled(plain, linear, square, constants, scales(block.phases, block.power))
+    moments.plain[:] += by_row[..., 0].sum(axis=1)
+    moments.linear[:] += c[..., :N_CURVES] - r[..., :N_CURVES]
+    moments.square[:] += (c + r)[..., N_CURVES + _SQUARE] - cross - cross.swapaxes(2, 3)
 
 
 def scales(phases: NDArray[np.float64], power: int) -> NDArray[np.float64]:
@@ -267,25 +309,9 @@ def scales(phases: NDArray[np.float64], power: int) -> NDArray[np.float64]:
     return np.where(none, 0.0, power / np.where(none, 1.0, phases))
 
 
-def assembled(
-    plain: NDArray[np.float64],
-    linear: NDArray[np.float64],
-    square: NDArray[np.float64],
-    constants: NDArray[np.float64],
-    scale: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Gram matrices, shape (n_angles, 9, 9), from the sums of the seven products.
-
-    Parameters
-    ----------
-    plain, linear, square
-        Sums of the products times 1, times the differences of the six curves, and times the products of two of them:
-        shapes (n_angles, 7), (n_angles, 7, 6) and (n_angles, 7, 6, 6).
-    constants
-        Sums of w, w y and w y^2, shape (n_angles, 3).
-    scale
-        Factor that h lacks, shape (n_angles,).
-    """
+def assembled(moments: Moments, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gram matrices of the columns (1), shape (n_angles, 9, 9), from moments and the factor that h lacks."""
+    constants, plain, linear, square = moments
     grams = np.zeros((len(plain), 9, 9))
     s = scale[:, None]
     grams[:, 0, 0], grams[:, 0, 8], grams[:, 8, 8] = constants.T

@@ -10,10 +10,10 @@ from pathlib import Path
 from wilks.core.errors import InvalidConfigurationError, MissingDependencyError
 
 # Measured on one core at 2 GHz (benchmarks/xpcs_kernel.py): what a pair costs in a full pass.
-_NS_NUMPY, _NS_NUMBA = 18.0, 6.0
+_NS_NUMPY, _NS_NUMBA = 27.0, 5.0
 
 # CPU time to import numba and read compiled code from its cache, and to compile where there is none.
-_IMPORT_SECONDS, _COMPILE_SECONDS = 0.9, 8.0
+_IMPORT_SECONDS, _COMPILE_SECONDS = 0.9, 14.0
 
 
 @dataclass(frozen=True)

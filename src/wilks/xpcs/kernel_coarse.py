@@ -9,17 +9,17 @@ quicker than a call of it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wilks.xpcs.kernel_blocks import (
-    N_CURVES,
-    N_PRODUCTS,
+    N_MOMENTS,
     NO_SHEAR,
     SINC_SERIES,
     SLOPE_SERIES,
     SMALL,
+    Moments,
     assembled,
     polynomial,
     scales,
@@ -161,20 +161,15 @@ def _flow_gram(coarse: CoarsePairs, curves: Curves) -> Array:
     n_angles = len(coarse.y)
     waves = waves_of(curves, np.arange(n_angles))
     six = np.concatenate([curves.decay_slopes, curves.strain_slopes])
-    sums = _Sums(
-        np.zeros((n_angles, N_PRODUCTS)),
-        np.zeros((n_angles, N_PRODUCTS, N_CURVES)),
-        np.zeros((n_angles, N_PRODUCTS, N_CURVES, N_CURVES)),
-        np.zeros((n_angles, 3)),
-    )
+    moments = Moments.views(np.zeros((n_angles, N_MOMENTS)))
     # Arrays of this size that come and go would be given back to the system and fetched again each time.
     buffers = np.empty((6, max(n_angles, _ENTRIES)))
     for here in _pieces(coarse):
         i, j = coarse.first[here], coarse.second[here]
         room = buffers[:, : n_angles * len(i)].reshape(6, n_angles, len(i))
         f, h = _factors(curves, waves, i, j, room)
-        sums.add(f, h, coarse.y[:, here], coarse.weights[:, here], six[:, j] - six[:, i], room[2:])
-    return assembled(*sums, scales(waves.phases, curves.power))
+        _add(moments, (f, h), coarse.y[:, here], coarse.weights[:, here], six[:, j] - six[:, i], room[2:])
+    return assembled(moments, scales(waves.phases, curves.power))
 
 
 def _factors(
@@ -215,44 +210,37 @@ def _factors(
     return g, d
 
 
-class _Sums(NamedTuple):
-    """What `wilks.xpcs.kernel_blocks.assembled` makes Gram matrices from."""
+def _add(moments: Moments, models: tuple[Array, Array], y: Array, w: Array, differences: Array, room: Array) -> None:
+    """Add the sums of some pairs with the models f and h; `room` is for four arrays like f."""
+    (f, h), e, g = models, differences[:3], differences[3:]
+    ones = np.ones((1, e.shape[1]))
+    with_e = np.concatenate([ones, e]).T
+    with_ee = np.concatenate([ones, e, e[_EE[0]] * e[_EE[1]]]).T
+    with_eg = np.concatenate([g, (e[:, None] * g).reshape(9, -1)]).T
+    with_gg = (g[_EE[0]] * g[_EE[1]]).T
+    wf, wh, wy, product = room
+    np.multiply(w, f, out=wf)
+    np.multiply(w, h, out=wh)
+    np.multiply(w, y, out=wy)
+    ff = np.multiply(wf, f, out=product) @ with_ee
+    fh = np.multiply(wf, h, out=product) @ with_eg
+    hh = np.multiply(wh, h, out=product) @ with_gg
+    moments.plain[:, 0] += ff[:, 0]
+    moments.linear[:, 0, :3] += ff[:, 1:4]
+    moments.square[:, 0, _EE[0], _EE[1]] += ff[:, 4:]
+    moments.linear[:, 1, 3:] += fh[:, :3]
+    moments.square[:, 1, :3, 3:] += fh[:, 3:].reshape(-1, 3, 3)
+    moments.square[:, 2, 3 + _EE[0], 3 + _EE[1]] += hh
+    _add_linear(moments, 3, wf @ with_e, wh @ g.T)
+    np.multiply(wy, h, out=product)
+    np.multiply(wy, f, out=f)
+    _add_linear(moments, 5, f @ with_e, product @ g.T)
+    moments.constants[:, 0] += np.add.reduce(w, axis=1)
+    moments.constants[:, 1] += np.add.reduce(wy, axis=1)
+    moments.constants[:, 2] += np.einsum("kn,kn->k", wy, y)
 
-    plain: Array
-    linear: Array
-    square: Array
-    constants: Array
 
-    def add(self, f: Array, h: Array, y: Array, w: Array, differences: Array, room: Array) -> None:
-        """Add the sums of some pairs; `room` is for four arrays like f."""
-        e, g = differences[:3], differences[3:]
-        ones = np.ones((1, e.shape[1]))
-        with_e = np.concatenate([ones, e]).T
-        with_ee = np.concatenate([ones, e, e[_EE[0]] * e[_EE[1]]]).T
-        with_eg = np.concatenate([g, (e[:, None] * g).reshape(9, -1)]).T
-        with_gg = (g[_EE[0]] * g[_EE[1]]).T
-        wf, wh, wy, product = room
-        np.multiply(w, f, out=wf)
-        np.multiply(w, h, out=wh)
-        np.multiply(w, y, out=wy)
-        ff = np.multiply(wf, f, out=product) @ with_ee
-        fh = np.multiply(wf, h, out=product) @ with_eg
-        hh = np.multiply(wh, h, out=product) @ with_gg
-        self.plain[:, 0] += ff[:, 0]
-        self.linear[:, 0, :3] += ff[:, 1:4]
-        self.square[:, 0, _EE[0], _EE[1]] += ff[:, 4:]
-        self.linear[:, 1, 3:] += fh[:, :3]
-        self.square[:, 1, :3, 3:] += fh[:, 3:].reshape(-1, 3, 3)
-        self.square[:, 2, 3 + _EE[0], 3 + _EE[1]] += hh
-        self._add_linear(3, wf @ with_e, wh @ g.T)
-        np.multiply(wy, h, out=product)
-        np.multiply(wy, f, out=f)
-        self._add_linear(5, f @ with_e, product @ g.T)
-        self.constants[:, 0] += np.add.reduce(w, axis=1)
-        self.constants[:, 1] += np.add.reduce(wy, axis=1)
-        self.constants[:, 2] += np.einsum("kn,kn->k", wy, y)
-
-    def _add_linear(self, product: int, of_f: Array, of_h: Array) -> None:
-        self.plain[:, product] += of_f[:, 0]
-        self.linear[:, product, :3] += of_f[:, 1:]
-        self.linear[:, product + 1, 3:] += of_h
+def _add_linear(moments: Moments, product: int, of_f: Array, of_h: Array) -> None:
+    moments.plain[:, product] += of_f[:, 0]
+    moments.linear[:, product, :3] += of_f[:, 1:]
+    moments.linear[:, product + 1, 3:] += of_h

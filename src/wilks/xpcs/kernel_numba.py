@@ -14,19 +14,33 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numba
 import numpy as np
 
-from wilks.xpcs.kernel_blocks import NO_SHEAR, PIECE, SINC_SERIES, SLOPE_SERIES, SMALL, Block
+from wilks.xpcs.kernel_blocks import (
+    MAX_DECAY,
+    N_CURVES,
+    N_PRODUCTS,
+    N_SHARES,
+    NO_SHEAR,
+    PIECE,
+    SINC_SERIES,
+    SLOPE_SERIES,
+    SMALL,
+    Block,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from wilks.xpcs.kernel_blocks import BlockSums
+    from wilks.xpcs.kernel_blocks import Lines
 
     Array = NDArray[np.float64]
     Data = NDArray[np.floating]
     Flat = tuple[Data, int]
     F = TypeVar("F", bound=Callable[..., object])
+
+# All blocks of a thread are one call, in which the interpreter is not needed.
+THREADS = True
 
 # Rows of a block, and columns of a chunk: what a row reads and writes then stays in the first-level cache.
 HEIGHT = 64
@@ -39,11 +53,6 @@ _S1, _S2, _S3, _S4 = SINC_SERIES[1:]
 _D0, _D1, _D2, _D3, _D4 = SLOPE_SERIES
 
 _NO_WEIGHTS = np.empty((1, 0), dtype=np.float32)
-
-
-def chunk_width(_n_columns: int) -> int:
-    """Width of the chunks: always the same, so that it is a constant in compiled code."""
-    return WIDTH
 
 
 def _compiled(function: F) -> F:
@@ -59,37 +68,18 @@ def _compiled(function: F) -> F:
         return cast("F", numba.njit(**options)(function))
 
 
-def full_sums(block: Block, y: Data, weights: Data | None, sums: BlockSums) -> None:
-    """Add the sums of a block over all products of columns to `sums`."""
-    flat = block._replace(curves=block.curves.reshape(len(block.curves), -1))
-    by_column = sums.by_column.reshape(*sums.by_column.shape[:2], -1)
-    _full(flat, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), by_column, sums.by_row, sums.constants)
+def full_sums(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Data, weights: Data | None, out: Array
+) -> None:
+    """Add the moments of some blocks to their shares, as `wilks.xpcs.kernel_numpy.full_sums` does."""
+    _full_blocks(lines, edges, which, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), out)
 
 
-def cost_sums(block: Block, y: Data, weights: Data | None) -> Array:
-    """Sums of w, w f, w f^2, w f y, w y and w y^2 over a block, shape (n_angles, 6)."""
-    sums = np.zeros((len(y), 6))
-    _cost(block, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), sums)
-    return sums
-
-
-@_compiled
-def strain_tables(strain: Array, inverse: Array, nearest: Array) -> None:
-    """Fill `Block.inverse` and `Block.nearest`."""
-    n_columns = len(strain) - 1
-    for chunk in range(len(inverse)):
-        high = min(WIDTH, n_columns - chunk * WIDTH)
-        columns = strain[1 + chunk * WIDTH : 1 + chunk * WIDTH + high]
-        for row in range(inverse.shape[1]):
-            low, here, table, least = max(0, row - chunk * WIDTH), strain[row], inverse[chunk, row], nearest[row, chunk]
-            for j in range(low, high):
-                difference = columns[j] - here
-                table[j] = 1.0 / difference if abs(difference) > NO_SHEAR else 0.0
-            for piece in range(low // PIECE, (high + PIECE - 1) // PIECE):
-                smallest = least[piece]
-                for j in range(max(low, piece * PIECE), min(high, (piece + 1) * PIECE)):
-                    smallest = min(smallest, abs(columns[j] - here))
-                least[piece] = smallest
+def cost_sums(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Data, weights: Data | None, out: Array
+) -> None:
+    """Add the sums without derivatives, as `wilks.xpcs.kernel_numpy.cost_sums` does."""
+    _cost_blocks(lines, edges, which, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), out)
 
 
 def _flat(rows: Data) -> Flat:
@@ -105,20 +95,161 @@ def _flat(rows: Data) -> Flat:
 
 
 @_compiled
-def _full(block: Block, y: Flat, weights: Flat, by_column: Array, by_row: Array, constants: Array) -> None:
+def _full_blocks(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Flat, weights: Flat, out: Array
+) -> None:
+    for b in which:
+        block = _tables(lines, edges[b], edges[b + 1], N_CURVES)
+        _full(block, _part(block, edges[0], y), _part(block, edges[0], weights), out[b % N_SHARES])
+
+
+@_compiled
+def _cost_blocks(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Flat, weights: Flat, out: Array
+) -> None:
+    for b in which:
+        block = _tables(lines, edges[b], edges[b + 1], 0)
+        _cost(block, _part(block, edges[0], y), _part(block, edges[0], weights), out[b % N_SHARES])
+
+
+@_compiled
+def _part(block: Block, begin: int, pairs: Flat) -> Flat:
+    """Pairs from those of a block on, of all from the row `begin` on."""
+    n, first = block.n_t, block.first
+    skipped = (first * (2 * n - first - 1) - begin * (2 * n - begin - 1)) // 2
+    return pairs[0][skipped:], pairs[1]
+
+
+@_compiled
+def _tables(lines: Lines, first: int, stop: int, n_curves: int) -> Block:
+    """Tables of a block, as `wilks.xpcs.kernel_blocks.block_of` makes them, with all curves or none."""
+    n_t, n_rows, n_angles, r = lines.decay.size, stop - first, lines.phases.size, stop - 1
+    n_columns = n_t - first - 1
+    n_chunks = (n_columns + WIDTH - 1) // WIDTH
+    strain, decay = np.zeros((n_chunks, WIDTH)), np.zeros((n_chunks, WIDTH))
+    waves, curves = np.zeros((n_angles, n_chunks, 2, WIDTH)), np.zeros((n_chunks, n_curves, WIDTH))
+    for chunk in range(n_chunks):
+        begin = first + 1 + chunk * WIDTH
+        for j in range(min(WIDTH, n_t - begin)):
+            rise = lines.decay[begin + j] - lines.decay[r]
+            decay[chunk, j] = 0.0 if rise > 2 * MAX_DECAY else np.exp(-rise / lines.power)
+            strain[chunk, j] = lines.strain[begin + j] - lines.strain[r]
+            for a in range(n_curves):
+                curves[chunk, a, j] = lines.slopes[a, begin + j] - lines.slopes[a, r]
+            for k in range(n_angles):
+                waves[k, chunk, 0, j] = lines.sine[k, begin + j] * decay[chunk, j]
+                waves[k, chunk, 1, j] = lines.cosine[k, begin + j] * decay[chunk, j]
+    row_strain, row_decay = np.empty(n_rows), np.empty(n_rows)
+    row_curves, row_waves = np.empty((n_rows, n_curves)), np.empty((n_angles, n_rows, 4))
+    for row in range(n_rows):
+        i = first + row
+        row_strain[row] = lines.strain[i] - lines.strain[r]
+        row_decay[row] = np.exp((lines.decay[i] - lines.decay[r]) / lines.power)
+        for a in range(n_curves):
+            row_curves[row, a] = lines.slopes[a, i] - lines.slopes[a, r]
+        for k in range(n_angles):
+            sine, cosine = lines.sine[k, i] * row_decay[row], lines.cosine[k, i] * row_decay[row]
+            share = 1.0 if lines.phases[k] == 0.0 else 1.0 / lines.phases[k]
+            row_waves[k, row, 0], row_waves[k, row, 1] = cosine * share, -sine * share
+            row_waves[k, row, 2], row_waves[k, row, 3] = sine, cosine
+    inverse, nearest = _strain_tables(strain, row_strain, n_columns)
+    return Block(
+        n_t, first, n_rows, lines.power, curves, row_curves, strain, row_strain, decay, row_decay, inverse, nearest,
+        waves, row_waves, lines.phases,
+    )  # fmt: skip
+
+
+@_compiled
+def _strain_tables(strain: Array, row_strain: Array, n_columns: int) -> tuple[Array, Array]:
+    """Return `Block.inverse` and `Block.nearest`."""
+    n_chunks, n_rows = len(strain), len(row_strain)
+    inverse, nearest = np.empty((n_chunks, n_rows, WIDTH)), np.empty((n_rows, n_chunks, WIDTH // PIECE))
+    for chunk in range(n_chunks):
+        high = min(WIDTH, n_columns - chunk * WIDTH)
+        columns = strain[chunk]
+        for row in range(n_rows):
+            low, here, table, least = (
+                max(0, row - chunk * WIDTH),
+                row_strain[row],
+                inverse[chunk, row],
+                nearest[row, chunk],
+            )
+            for j in range(WIDTH):
+                difference = columns[j] - here
+                table[j] = 1.0 / difference if abs(difference) > NO_SHEAR else 0.0
+            table[:low] = 0.0
+            table[high:] = 0.0
+            for piece in range(WIDTH // PIECE):
+                smallest = np.inf
+                for j in range(max(low, piece * PIECE), min(high, (piece + 1) * PIECE)):
+                    smallest = min(smallest, abs(columns[j] - here))
+                least[piece] = smallest
+    return inverse, nearest
+
+
+@_compiled
+def _full(block: Block, y: Flat, weights: Flat, out: Array) -> None:
+    n_chunks = len(block.inverse)
     scratch = np.ones((4, _GROUP, WIDTH))
+    by_column, by_row = np.empty((n_chunks, N_PRODUCTS * WIDTH)), np.empty((block.n_rows, N_PRODUCTS, 1 + N_CURVES))
     for k in range(len(block.phases)):
-        for chunk in range(len(block.inverse)):
+        by_column[:], by_row[:] = 0.0, 0.0
+        for chunk in range(n_chunks):
+            curves = block.curves[chunk].reshape(-1)
             for begin in range(0, block.n_rows, _GROUP):
                 end = min(begin + _GROUP, block.n_rows)
                 _fill(block, k, chunk, begin, end, scratch)
                 _load(block, chunk, begin, end, y[0][k * y[1] :], scratch[2])
                 if weights[0].size > 0:
                     _load(block, chunk, begin, end, weights[0][k * weights[1] :], scratch[3])
-                _add_constants(block, chunk, begin, end, scratch, constants[k])
+                _add_constants(block, chunk, begin, end, scratch, out[k])
                 # Whole vectors: the rest of a chunk is zero.
                 n = min(WIDTH, (block.n_t - block.first - 1 - chunk * WIDTH + 15) & -16)
-                _add_rows(n, end - begin, scratch, block.curves[chunk], by_column[k, chunk], by_row[k, begin:end])
+                _add_rows(n, end - begin, scratch, curves, by_column[chunk], by_row[begin:end])
+        _add_moments(block, by_column, by_row, out[k])
+
+
+@_compiled
+def _add_moments(block: Block, by_column: Array, by_row: Array, out: Array) -> None:
+    """Add what a Gram matrix needs, by equation (3) of `wilks.xpcs.kernel_blocks`, in the order of its `Moments`."""
+    linear, square = 3 + N_PRODUCTS, 3 + N_PRODUCTS * (1 + N_CURVES)
+    for p in range(N_PRODUCTS):
+        for r in range(block.n_rows):
+            out[3 + p] += by_row[r, p, 0]
+    for p, low, high in ((0, 0, 3), (1, 3, 6), (3, 0, 3), (4, 3, 6), (5, 0, 3), (6, 3, 6)):
+        for a in range(low, high):
+            out[linear + p * N_CURVES + a] += _difference(block, by_column, by_row, p, a)
+    for p, rows, columns in ((0, 0, 0), (1, 0, 3), (2, 3, 3)):
+        for a in range(rows, rows + 3):
+            for b in range(columns, columns + 3):
+                out[square + (p * N_CURVES + a) * N_CURVES + b] += _product(block, by_column, by_row, p, a, b)
+
+
+@_compiled
+def _difference(block: Block, by_column: Array, by_row: Array, p: int, a: int) -> float:
+    """Sum of a product times the difference of a curve."""
+    total = 0.0
+    for chunk in range(len(by_column)):
+        c, curve = by_column[chunk, p * WIDTH : (p + 1) * WIDTH], block.curves[chunk, a]
+        for j in range(WIDTH):
+            total += c[j] * curve[j]
+    for r in range(block.n_rows):
+        total -= by_row[r, p, 0] * block.row_curves[r, a]
+    return total
+
+
+@_compiled
+def _product(block: Block, by_column: Array, by_row: Array, p: int, a: int, b: int) -> float:
+    """Sum of a product times the differences of two curves."""
+    total = 0.0
+    for chunk in range(len(by_column)):
+        c, first, second = by_column[chunk, p * WIDTH : (p + 1) * WIDTH], block.curves[chunk, a], block.curves[chunk, b]
+        for j in range(WIDTH):
+            total += c[j] * first[j] * second[j]
+    for r in range(block.n_rows):
+        at_a, at_b = block.row_curves[r, a], block.row_curves[r, b]
+        total += by_row[r, p, 0] * at_a * at_b - at_a * by_row[r, p, 1 + b] - at_b * by_row[r, p, 1 + a]
+    return total
 
 
 @_compiled

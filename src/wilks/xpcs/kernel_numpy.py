@@ -14,12 +14,15 @@ import numpy as np
 from wilks.xpcs.kernel_blocks import (
     N_CURVES,
     N_PRODUCTS,
+    N_SHARES,
     PIECE,
     SINC_SERIES,
     SLOPE_SERIES,
     SMALL,
+    Moments,
+    add_moments,
+    block_of,
     polynomial,
-    strain_tables,
 )
 from wilks.xpcs.packing import row_start
 
@@ -28,27 +31,78 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wilks.xpcs.kernel_blocks import Block, BlockSums
+    from wilks.xpcs.kernel_blocks import Block, Lines
 
     Array = NDArray[np.float64]
     Data = NDArray[np.floating]
 
-__all__ = ["HEIGHT", "chunk_width", "cost_sums", "full_sums", "models", "strain_tables"]
+# Short steps of NumPy hand the interpreter's lock to and fro: two threads take longer than one, for data of any size.
+THREADS = False
 
 # Rows of a block, and columns of a chunk at most: a tile takes 64 kB.
 HEIGHT = 32
 _WIDTH = 256
 
 
-def chunk_width(n_columns: int) -> int:
+def full_sums(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Data, weights: Data | None, out: Array
+) -> None:
+    """Add the `Moments` of some blocks to their shares.
+
+    Parameters
+    ----------
+    lines
+        The curves.
+    edges
+        First rows of all blocks, and the row after the last one.
+    which
+        Indices of the blocks that are asked for.
+    y, weights
+        Pairs of all rows from ``edges[0]`` on, shape (n_angles, n).
+    out
+        Shape (N_SHARES, n_angles, N_MOMENTS): the block b is added to ``out[b % N_SHARES]``.
+    """
+    for b, block, pairs in _blocks(lines, edges, which):
+        _add_full(block, y[:, pairs], None if weights is None else weights[:, pairs], Moments.views(out[b % N_SHARES]))
+
+
+def cost_sums(
+    lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Data, weights: Data | None, out: Array
+) -> None:
+    """Add the sums of w, w f, w f^2, w f y, w y and w y^2, as `full_sums` does: shape (N_SHARES, n_angles, N_COST)."""
+    for b, block, pairs in _blocks(lines, edges, which):
+        out[b % N_SHARES] += _cost(block, y[:, pairs], None if weights is None else weights[:, pairs])
+
+
+def models(lines: Lines, rows: range) -> Array:
+    """Model f of every angle at the pairs of some rows that are a block, shape (n_angles, n)."""
+    block = _block(lines, rows.start, rows.stop)
+    return np.array([_models(block, k) for k in range(len(lines.phases))])
+
+
+def _blocks(lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp]) -> Iterator[tuple[int, Block, slice]]:
+    """Blocks, and where their pairs are."""
+    n_t = len(lines.decay)
+    begin = row_start(n_t, int(edges[0]))
+    for b in which.tolist():
+        first, stop = int(edges[b]), int(edges[b + 1])
+        yield b, _block(lines, first, stop), slice(row_start(n_t, first) - begin, row_start(n_t, stop) - begin)
+
+
+def _block(lines: Lines, first: int, stop: int) -> Block:
+    return block_of(lines, first, stop, _chunk_width(len(lines.decay) - first - 1))
+
+
+def _chunk_width(n_columns: int) -> int:
     """Width of the chunks that share the columns of a block evenly, in whole pieces."""
     n_chunks = -(-n_columns // _WIDTH)
     return -(-n_columns // (n_chunks * PIECE)) * PIECE
 
 
-def full_sums(block: Block, y: Data, weights: Data | None, sums: BlockSums) -> None:
-    """Add the sums of a block over all products of columns to `sums`."""
+def _add_full(block: Block, y: Data, weights: Data | None, moments: Moments) -> None:
     n_angles, (n_chunks, n_rows, width) = len(y), block.inverse.shape
+    by_column = np.zeros((n_angles, n_chunks, N_PRODUCTS, width))
+    by_row = np.zeros((n_angles, n_rows, N_PRODUCTS, N_CURVES + 1))
     products = np.empty((N_PRODUCTS, n_rows, width))
     g, d = waves = np.empty((2, n_rows, width))
     weighted = np.empty((2, n_rows, width))
@@ -84,13 +138,13 @@ def full_sums(block: Block, y: Data, weights: Data | None, sums: BlockSums) -> N
                 np.multiply(fh, f, out=products[:2])
                 np.multiply(h, h, out=products[2])
             np.multiply(fh, data[k], out=products[5:])
-            np.matmul(ones, products, out=sums.by_column[k, chunk])
-            sums.by_row[k] += (products @ curves).swapaxes(0, 1)
-        _add_constants(block, chunk, data, None if weights is None else w, sums.constants)
+            np.matmul(ones, products, out=by_column[k, chunk])
+            by_row[k] += (products @ curves).swapaxes(0, 1)
+        _add_constants(block, chunk, data, None if weights is None else w, moments.constants)
+    add_moments(block, by_column, by_row, moments)
 
 
-def cost_sums(block: Block, y: Data, weights: Data | None) -> Array:
-    """Sums of w, w f, w f^2, w f y, w y and w y^2 over a block, shape (n_angles, 6)."""
+def _cost(block: Block, y: Data, weights: Data | None) -> Array:
     n_angles, (n_chunks, n_rows, width) = len(y), block.inverse.shape
     sums, constants = np.zeros((n_angles, 3)), np.zeros((n_angles, 3))
     f, g = np.empty((2, n_rows, width))
@@ -108,7 +162,7 @@ def cost_sums(block: Block, y: Data, weights: Data | None) -> Array:
     return np.concatenate([constants[:, :1], sums, constants[:, 1:]], axis=1)
 
 
-def models(block: Block, k: int) -> Array:
+def _models(block: Block, k: int) -> Array:
     """Model f of one angle at the pairs of a block, in the order of the pairs."""
     f = np.empty(row_start(block.n_t, block.first + block.n_rows) - row_start(block.n_t, block.first))
     tile = np.empty(block.inverse.shape[1:])

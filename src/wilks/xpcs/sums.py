@@ -89,13 +89,10 @@ class PairSums:
         parts = [
             (
                 angles,
-                robust_gram(
-                    pairs, curves, angles, contrast[angles], offset[angles], loss,
-                    kernel=self.kernel, n_threads=self.n_threads,
-                ),
+                robust_gram(pairs, curves, angles, contrast[angles], offset[angles], loss, kernel=self.kernel),
             )
             for angles, pairs in self.batches()
-        ]  # fmt: skip
+        ]
         return RobustSums(
             *(
                 _in_order([(angles, getattr(part, name)) for angles, part in parts])

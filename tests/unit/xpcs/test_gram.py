@@ -211,11 +211,13 @@ def test_columns_of_derivatives_are_derivatives(name):
         assert np.allclose((up - down) / (2e-2 * step), slope, rtol=1e-5)
 
 
-@pytest.mark.parametrize("flow", [True, False])
-@pytest.mark.parametrize("name", KERNELS)
-def test_any_number_of_threads_gives_the_same_bits(name, flow):
-    curves, pairs, angles = curves_of(300, flow=flow), pairs_of(300), np.arange(3)
-    one, two, many = (gram(pairs, curves, angles, kernel=kernel_of(name), n_threads=n) for n in (1, 2, 5))
+@pytest.mark.parametrize("derivatives", [True, False])
+@pytest.mark.parametrize("options", [{}, {"d0": 1e9, "alpha": 0.0}], ids=["few blocks", "more blocks than shares"])
+def test_any_number_of_threads_gives_the_same_bits(options, derivatives):
+    curves, pairs, angles, kernel = curves_of(300, **options), pairs_of(300), np.arange(3), kernel_of("numba")
+    one, two, many = (
+        gram(pairs, curves, angles, derivatives=derivatives, kernel=kernel, n_threads=n) for n in (1, 2, 5)
+    )
     assert np.array_equal(one, two)
     assert np.array_equal(one, many)
 
@@ -315,6 +317,19 @@ def test_the_choice_weighs_what_is_saved_against_what_it_costs(monkeypatch):
         choose_kernel(1, 1, force="fortran")
 
 
-def test_small_passes_start_no_thread(monkeypatch):
+@pytest.mark.parametrize(("name", "n_t", "flow"), [("numba", 40, True), ("numpy", 300, True), ("numpy", 300, False)])
+def test_no_thread_is_started_where_it_does_not_help(monkeypatch, name, n_t, flow):
     monkeypatch.setattr(module, "ThreadPoolExecutor", None)
-    assert gram(pairs_of(40), curves_of(40), np.arange(3), n_threads=2).shape == (3, 9, 9)
+    found = gram(pairs_of(n_t), curves_of(n_t, flow=flow), np.arange(3), kernel=kernel_of(name), n_threads=2)
+    assert found.shape == ((3, 9, 9) if flow else (3, 6, 6))
+
+
+def test_an_exception_in_a_thread_is_raised(monkeypatch):
+    def broken(_lines, _edges, which, *_):
+        if which[0] == 1:
+            raise MemoryError("no room")
+
+    pairs, curves, kernel = pairs_of(300), curves_of(300), kernel_of("numba")
+    monkeypatch.setattr("wilks.xpcs.kernel_numba.full_sums", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        gram(pairs, curves, np.arange(3), kernel=kernel, n_threads=2)

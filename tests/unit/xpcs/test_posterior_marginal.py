@@ -172,7 +172,8 @@ def test_many_sets_at_a_time_are_one_by_one(mode, masked):
         assert np.allclose(sums, expected, rtol=1e-10, atol=1e-12 * size.max() ** 2)
 
 
-def test_threads_change_nothing():
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr("wilks.xpcs.posterior.scan._MIN_FOR_THREADS", 0)
     problem, values = marginal("static", 40, 110)
     ((_, pairs),) = problem.base.sums.batches()
     decays = np.array([np.linspace(0.0, x, 110) for x in (1.0, 3.0)])

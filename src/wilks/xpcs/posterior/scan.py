@@ -45,7 +45,8 @@ _SMALL = 200_000
 """Multiplications in a product for which BLAS starts no threads: ours share the work without waiting for each other."""
 _FEW = 60_000
 """Values of all angles up to which a pass goes pair by pair with tables of indices."""
-_MIN_FOR_THREADS = 200_000
+_MIN_FOR_THREADS = 2_000_000
+"""Values of all angles below which a second thread waits for the interpreter longer than it computes."""
 
 
 @dataclass
