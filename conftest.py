@@ -59,14 +59,13 @@ pytest_collect_file = sybil.Sybil(
 ).pytest()
 
 
-class _WholePages(LoadScopeScheduling):
-    """Distribute tests one by one, but keep the blocks of a page together: they share a namespace."""
+class _WholeFiles(LoadScopeScheduling):
+    """Distribute whole files: the tests of one share what they prepare, the blocks of a page share a namespace."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path, _, _ = nodeid.partition("::")
-        return path if path.endswith(".md") else nodeid
+        return nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    """Replace the scheduler of pytest-xdist, which would send the blocks of one page to different workers."""
-    return _WholePages(config, log)
+    """Replace the scheduler of pytest-xdist, which would send tests of one file to different workers."""
+    return _WholeFiles(config, log)

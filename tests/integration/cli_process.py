@@ -1,4 +1,4 @@
-"""Runs of the command line in processes of their own, with a likelihood that counts its calls."""
+"""Runs of the command line, in processes of their own or in this one, with a likelihood that counts its calls."""
 
 import os
 import signal
@@ -7,7 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
 import wilks
+from wilks.cli.main import app
 
 SOURCE = Path(__file__).parents[2] / "src"
 COMMAND = [sys.executable, "-c", "from wilks.cli.main import main; main()"]
@@ -79,6 +83,24 @@ class Project:
         with self.start(*arguments, seconds=seconds) as process:
             out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def invoke(self, *arguments: str, seconds: float = 0.0) -> subprocess.CompletedProcess[str]:
+        """Run a command line in this process, for tests that are not about processes, and forget its model."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MODEL_CALLS", str(self.calls))
+            patch.setenv("MODEL_SECONDS", str(seconds))
+            patch.chdir(self.folder)
+            patch.setattr(sys, "path", list(sys.path))
+            if self.command is WITHOUT_PICTURES:
+                patch.setattr("wilks.cli.run.draw_pictures", lambda *_, **__: [])
+            known = set(sys.path)
+            try:
+                done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+            finally:
+                for name, module in list(sys.modules.items()):
+                    if str(Path(getattr(module, "__file__", None) or "/").parent) in set(sys.path) - known:
+                        del sys.modules[name]
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def end_by(self, number: signal.Signals, after_calls: int, *arguments: str, seconds: float) -> tuple[int, str, str]:
         """Start, send a signal when so many more calls were made, and wait for the end."""

@@ -14,7 +14,7 @@ SECONDS = 0.001
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("undisturbed"))
-    answer = project.wilks("run", "config.yaml", seconds=SECONDS)
+    answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr
     return project
 

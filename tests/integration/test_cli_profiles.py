@@ -22,7 +22,7 @@ RESULTS = ("01-*", "02-*", "03-*")
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("undisturbed"), CONFIG)
-    answer = project.wilks("run", "config.yaml")
+    answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr
     return project
 
@@ -54,7 +54,7 @@ def test_an_interruption_anywhere_changes_no_bit(tmp_path, undisturbed, stage, n
     assert not list((tmp_path / "run" / "results").glob(f"{RESULTS[stage]}.wilks"))
     n_calls, n_logged = project.n_calls, project.n_logged
     assert n_calls > before
-    answer = project.wilks("run", "run")
+    answer = project.invoke("run", "run")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("Finished before; nothing is repeated.") == stage
     assert project.n_calls - n_calls == project.n_logged - n_logged  # nothing that is in the log was called again

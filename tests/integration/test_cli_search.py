@@ -22,7 +22,7 @@ def project(tmp_path):
 
 def test_a_search_is_run_reported_and_exported(project):
     (project.folder / "config.yaml").write_text(CONFIG + "  - fit: {n_starts: 1}\n  - compare:\n  - report:\n")
-    answer = project.wilks("run", "config.yaml")
+    answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr
     assert "No intervals from search by parallel tempering" in answer.stdout
     assert "parameter  best value" in answer.stdout
@@ -32,27 +32,27 @@ def test_a_search_is_run_reported_and_exported(project):
     result = project.result("01-*")
     assert (result.n_evaluations, result.tempering.n_sweeps > 10) == (300, True)
 
-    shown = project.wilks("status", "run").stdout
+    shown = project.invoke("status", "run").stdout
     assert "search of model" in shown
     assert "2 of 2 stages finished" in shown
     (run / "report.html").unlink()
-    assert project.wilks("report", "run").returncode == 0
+    assert project.invoke("report", "run").returncode == 0
     assert "evaluation" in (run / "report.html").read_text()
-    assert project.wilks("export", "run", "--format", "csv").returncode == 0
+    assert project.invoke("export", "run", "--format", "csv").returncode == 0
     assert len((run / "samples.csv").read_text().splitlines()) == project.n_calls
 
 
 @pytest.mark.slow
 def test_a_search_is_not_repeated_and_goes_on_with_more_evaluations(project):
-    assert project.wilks("run", "config.yaml").returncode == 0
+    assert project.invoke("run", "config.yaml").returncode == 0
     assert project.n_calls == 300
-    answer = project.wilks("run", "config.yaml", "--resume")
+    answer = project.invoke("run", "config.yaml", "--resume")
     assert "nothing is repeated" in answer.stdout
     assert project.n_calls == 300
     (project.folder / "run" / "pictures" / "01-search-by-parallel-tempering.png").unlink()
-    assert project.wilks("run", "config.yaml", "--resume").returncode == 0  # the picture has its dots from the log
+    assert project.invoke("run", "config.yaml", "--resume").returncode == 0  # the picture has its dots from the log
     assert (project.folder / "run" / "pictures" / "01-search-by-parallel-tempering.png").is_file()
-    answer = project.wilks("run", "config.yaml", "--resume", "--set", "stages.0.search.n_evaluations=500")
+    answer = project.invoke("run", "config.yaml", "--resume", "--set", "stages.0.search.n_evaluations=500")
     assert answer.returncode == 0, answer.stderr
     assert project.n_calls == 500
 
@@ -61,10 +61,10 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(project, tmp_path):
     import signal
 
     other = Project(tmp_path / "other", CONFIG)
-    assert other.wilks("run", "config.yaml").returncode == 0
+    assert other.invoke("run", "config.yaml").returncode == 0
     project.end_by(signal.SIGKILL, 100, "run", "config.yaml", seconds=0.005)
     assert 100 <= project.n_calls < 300
-    answer = project.wilks("run", "config.yaml", "--resume")
+    answer = project.invoke("run", "config.yaml", "--resume")
     assert answer.returncode == 0, answer.stderr
     assert project.result("01-*").best == other.result("01-*").best
     assert project.result("01-*").history.tolist() == other.result("01-*").history.tolist()
@@ -76,7 +76,7 @@ def test_the_example_of_a_mixed_space(tmp_path):
         shutil.copy(EXAMPLE / name, tmp_path / name)
     project = Project(tmp_path / "unused")
     project.folder = tmp_path
-    answer = project.wilks("run", "config.yaml", "-q")
+    answer = project.invoke("run", "config.yaml", "-q")
     assert answer.returncode == 0, answer.stderr
     for number in ("01", "02"):
         search = project.result(f"{number}-*")

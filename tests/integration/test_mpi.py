@@ -376,7 +376,7 @@ print(ours > 5000 or ours > 0.3 * rate(wilks.SerialExecutor(), 4))  # the second
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("undisturbed"))
-    answer = project.wilks("run", "config.yaml")
+    answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr
     return project
 
