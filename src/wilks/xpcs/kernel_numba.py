@@ -168,12 +168,8 @@ def _strain_tables(strain: Array, row_strain: Array, n_columns: int) -> tuple[Ar
         high = min(WIDTH, n_columns - chunk * WIDTH)
         columns = strain[chunk]
         for row in range(n_rows):
-            low, here, table, least = (
-                max(0, row - chunk * WIDTH),
-                row_strain[row],
-                inverse[chunk, row],
-                nearest[row, chunk],
-            )
+            low, here = max(0, row - chunk * WIDTH), row_strain[row]
+            table, least = inverse[chunk, row], nearest[row, chunk]
             for j in range(WIDTH):
                 difference = columns[j] - here
                 table[j] = 1.0 / difference if abs(difference) > NO_SHEAR else 0.0

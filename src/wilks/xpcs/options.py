@@ -82,7 +82,7 @@ class FitOptions:
     kernel
         ``"numpy"``, ``"numba"`` (needs the extra ``fast``) or ``"auto"``, by the amount of work.
     n_threads
-        Threads of a pass over the data; None for one for each core.
+        Threads of a pass over the data, where more than one is quicker; None for one for each core.
     tolerance
         Gain in log-likelihood below which the fit is at its end.
     max_iterations
