@@ -1,6 +1,7 @@
 """What every test, doctest and documentation example shares."""
 
 import contextlib
+import gc
 import os
 import tempfile
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
@@ -69,3 +70,9 @@ class _WholeFiles(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """Replace the scheduler of pytest-xdist, which would send tests of one file to different workers."""
     return _WholeFiles(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded and collected out of later garbage collections, which would look through it each time."""
+    gc.collect()
+    gc.freeze()

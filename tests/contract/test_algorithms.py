@@ -103,7 +103,7 @@ def test_the_same_seed_repeats_bit_by_bit(make, known):
     assert encoding.encode(first[0]) == encoding.encode(second[0])
 
 
-@pytest.mark.parametrize("name", [*EASY_PROBLEMS, "two_islands", "rippled"])
+@pytest.mark.parametrize("name", [*EASY_PROBLEMS, "two_islands", pytest.param("rippled", marks=pytest.mark.slow)])
 def test_a_state_is_a_value(make, name):
     """Writing and reading the state at every step changes nothing."""
     known = KNOWN_PROBLEMS[name]()
@@ -155,7 +155,10 @@ EXECUTORS = {
 }
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name == "four processes" else name for name in EXECUTORS],
+)
 def executor(request):
     with EXECUTORS[request.param]() as made:
         yield made

@@ -68,7 +68,7 @@ class Counted:
         (problems.bounded(4), ("x0", "x1"), (31, 31), 4.0),
         (problems.bounded(4), ("x3",), (81,), 4.0),
         (problems.bounded(6), ("x4", "x1"), (15, 15), 4.0),
-        (problems.bounded_coupled_4d(), ("x0", "x1"), (25, 25), 5.0),
+        pytest.param(problems.bounded_coupled_4d(), ("x0", "x1"), (25, 25), 5.0, marks=pytest.mark.slow),
         (problems.bounded_coupled_4d(), ("x0",), (61,), 5.0),
     ],
     ids=["2 of 4", "1 of 4", "2 of 6", "coupled", "coupled, 1 of 4"],
@@ -150,7 +150,7 @@ def test_a_wall_beside_the_optimum(answer):
     assert result.best["x"] == pytest.approx(0.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["rugged", "rosenbrock", "full of holes"])
+@pytest.mark.parametrize("kind", [pytest.param("rugged", marks=pytest.mark.slow), "rosenbrock", "full of holes"])
 def test_no_cell_vanishes(kind):
     """Every cell in which the flood or the refinement evaluated anything ends with a status, and it is counted."""
     known = problems.rosenbrock(4) if kind == "rosenbrock" else problems.levy_4d()

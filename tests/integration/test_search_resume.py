@@ -175,7 +175,7 @@ def expected(name, space):
     return _expected[name, space]
 
 
-@pytest.mark.parametrize("space", ["mixed", "discrete"])
+@pytest.mark.parametrize("space", ["mixed", pytest.param("discrete", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_stopped_after_every_single_evaluation(name, space):
     counted, log = Counted(space), wilks.EvaluationLog()

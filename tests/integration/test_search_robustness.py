@@ -172,7 +172,9 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("where", TINY)
+@pytest.mark.parametrize(
+    "where", [pytest.param(where, marks=pytest.mark.slow) if where == "band" else where for where in TINY]
+)
 @some
 def test_a_tiny_feasible_set(name, where):
     space, allowed = TINY[where]

@@ -109,7 +109,14 @@ CASES = {
     "profile with constraints": (profile, constrained_problem, curved),
     "profile of residuals": (profile, residual_problem, residual),
 }
-THOROUGH = {"path with a seam", "map on a lattice of residuals", "profile of residuals", "fit with constraints"}
+THOROUGH = {
+    "path with a seam",
+    "map on a lattice of residuals",
+    "fit",
+    "fit with constraints",
+    "profile",
+    "profile of residuals",
+}
 _expected = {}
 
 

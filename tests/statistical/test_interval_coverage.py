@@ -24,7 +24,7 @@ def decay(data):
     return ResidualProblem(Space(amplitude=Real(0, 10), rate=Real(0.1, 5, scale="log")), residual)
 
 
-@pytest.mark.parametrize("n_data_sets", [80, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_data_sets", [50, pytest.param(300, marks=pytest.mark.slow)])
 def test_intervals_cover_the_truth_as_often_as_they_say(n_data_sets):
     """The number of data sets lies between the 0.1 and 99.9 % quantiles of its binomial law, at 68 and at 95 %."""
     generator = np.random.default_rng(11)

@@ -24,7 +24,7 @@ METHODS = {
 CASES = [
     ("units", "importance"),
     ("bound", "importance"),
-    ("bound", "tempering"),
+    pytest.param("bound", "tempering", marks=pytest.mark.slow),
     ("scale", "importance"),
     ("scale", "ensemble"),
 ]

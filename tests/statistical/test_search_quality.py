@@ -52,7 +52,7 @@ def test_the_default_is_no_worse_than_plain_restarts_nearly_everywhere(n):
     assert np.count_nonzero(ours < 0.5 * plain) >= 5
 
 
-@pytest.mark.parametrize("n", [200, 500])
+@pytest.mark.parametrize("n", [200, pytest.param(500, marks=pytest.mark.slow)])
 def test_tempering_beats_random_search_everywhere(n):
     assert (medians(wilks.ParallelTempering(), n) < medians(wilks.RandomSearch(), n)).all()
 

@@ -96,7 +96,7 @@ def depth_p_value(gaussian, **options):
 
 
 @pytest.mark.parametrize(
-    "dimension", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 4]
+    "dimension", [1, *(pytest.param(dimension, marks=pytest.mark.slow) for dimension in (2, 3, 4))]
 )
 def test_depths_follow_their_density(dimension):
     assert depth_p_value(correlated(dimension)) > GOOD
@@ -169,7 +169,7 @@ def test_a_peak_in_a_corner(dimension):
 # What must be found out
 
 
-@pytest.mark.parametrize("wrong", [-1, 1])
+@pytest.mark.parametrize("wrong", [pytest.param(-1, marks=pytest.mark.slow), 1])
 def test_a_wrong_power_of_the_stretch_is_found_out(monkeypatch, wrong):
     right = stretch.log_acceptance
     monkeypatch.setattr(stretch, "log_acceptance", lambda z, d, new, old: right(z, d + wrong, new, old))

@@ -9,6 +9,7 @@ from wilks import xpcs
 SEEDS = range(101, 109)
 N_T = 40
 MAX_STEPS = 100
+THOROUGH = {"soft_l1", "huber, no outliers"}  # other robust losses, with and without outliers, are quick
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,9 @@ def found():
     return of
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in THOROUGH else name for name in CASES]
+)
 def test_errors_cover_the_truth(name, found):
     case = found(name)
     n = case.every.size

@@ -37,7 +37,7 @@ def test_a_generational_algorithm_is_told_whole_batches_in_order():
 
 
 @pytest.mark.parametrize("generational", [True, False])
-@pytest.mark.parametrize("n_workers", [1, 2, 4])
+@pytest.mark.parametrize("n_workers", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_answer_does_not_depend_on_the_workers(generational, n_workers):
     algorithm = RandomBatches(generational=generational)
     expected = run(algorithm)

@@ -181,9 +181,20 @@ SLICES = [
     ("levy_2d_mixed_soft_uniform", ("x0",)),
     ("rastrigin_2d_shift_soft_uniform", ("nu0", "x1")),
 ]
+# Others have the same action, and others the same constraint.
+THOROUGH = {
+    "himmelblau_4d_shift_gaussian",
+    "himmelblau_4d_rotation_gaussian",
+    "sphere_4d_scale_soft_uniform",
+    "levy_2d_mixed_soft_uniform",
+}
 
 
-@pytest.mark.parametrize(("name", "over"), SLICES, ids=[f"{name}-{'-'.join(over)}" for name, over in SLICES])
+@pytest.mark.parametrize(
+    ("name", "over"),
+    [pytest.param(*each, marks=pytest.mark.slow) if each[0] in THOROUGH else each for each in SLICES],
+    ids=[f"{name}-{'-'.join(over)}" for name, over in SLICES],
+)
 def test_profile_agrees_with_brute_force(name, over):
     known = problems.test_function(name)
     space = known.problem.space

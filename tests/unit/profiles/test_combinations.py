@@ -49,7 +49,7 @@ def truth_of(case):
     return 1.0 - 0.5 * ((i - 3) / 1.5) ** 2 - 0.5 * (0.8 * shape) ** 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", ["better by one", "rough", "without a real one"])
 def test_discrete_axes(case, seed):
     likelihood = {"better by one": better_by_one, "rough": rough, "without a real one": without_n}[case]
@@ -61,7 +61,7 @@ def test_discrete_axes(case, seed):
     assert_exact(result, truth_of(case), truth_of(case).max())
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_discrete_and_a_real_axis(seed):
     """The combinations change places along x, and all at once from one i to the next."""
 

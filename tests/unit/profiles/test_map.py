@@ -41,6 +41,12 @@ MAPS = [
     ("himmelblau_4d", ("x2", "x0"), (31, 31), 5.0),
     ("rastrigin_2d", ("x0",), (121,), 4.0),
 ]
+THOROUGH = {
+    ("banana", ("x",), (61,), 4.0),
+    ("rippled", ("x",), (61,), 4.0),
+    ("rosenbrock_4d", ("x0",), (61,), 10.0),
+    ("himmelblau_4d", ("x2", "x0"), (31, 31), 5.0),
+}
 
 
 def compare(known, over, grid, threshold, seed=1, **more):
@@ -52,7 +58,11 @@ def compare(known, over, grid, threshold, seed=1, **more):
     return result
 
 
-@pytest.mark.parametrize(("name", "over", "grid", "threshold"), MAPS, ids=lambda v: str(v).replace(" ", ""))
+@pytest.mark.parametrize(
+    ("name", "over", "grid", "threshold"),
+    [pytest.param(*each, marks=pytest.mark.slow) if each in THOROUGH else each for each in MAPS],
+    ids=lambda v: str(v).replace(" ", ""),
+)
 def test_known_problems(name, over, grid, threshold):
     known = KNOWN_PROBLEMS[name]()
     result = compare(known, over, grid, threshold)
@@ -84,7 +94,7 @@ def test_a_gradient_saves_evaluations(name):
     assert with_gradient.n_evaluations < without.n_evaluations
 
 
-@pytest.mark.parametrize("seed", [3, 7, 11])
+@pytest.mark.parametrize("seed", [3, pytest.param(7, marks=pytest.mark.slow), pytest.param(11, marks=pytest.mark.slow)])
 def test_branches_that_no_known_optimum_belongs_to_are_found(seed):
     """With these seeds the multi-start misses the optimum of the branch at one end of the region."""
     compare(KNOWN_PROBLEMS["rippled"](), ("nuisance",), (121,), 4.0, seed)

@@ -79,7 +79,7 @@ def mean_excess(d, n_seeds, function=bell, **more):
     return gaps.mean() / math.sqrt(np.mean(errors**2) / n_seeds)
 
 
-@pytest.mark.parametrize("d", [1, 5, 20])
+@pytest.mark.parametrize("d", [1, 5, pytest.param(20, marks=pytest.mark.slow)])
 def test_evidence_has_no_bias(d):
     """With the mixture fitted to its own draws, it would be 10 % too small in 20 dimensions."""
     assert abs(mean_excess(d, 5)) < 3.5

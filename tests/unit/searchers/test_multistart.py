@@ -302,7 +302,7 @@ def test_one_worker_has_one_start_under_way():
         state = algorithm.tell(state, answered(problem, proposals))
 
 
-@pytest.mark.parametrize("n_workers", [8, 64])
+@pytest.mark.parametrize("n_workers", [8, pytest.param(64, marks=pytest.mark.slow)])
 def test_many_workers_find_the_same(n_workers):
     """Answers come back one by one and out of order; at the end nothing is left to wait for."""
     known = problems.himmelblau_4d()

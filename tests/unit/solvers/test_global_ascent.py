@@ -38,7 +38,12 @@ def found(solver, function, m, n=40):
 
 @pytest.mark.parametrize(
     ("function", "m", "fraction", "cost"),
-    [(rastrigin, 1, 1.0, 400), (rastrigin, 2, 0.9, 750), (rastrigin, 3, 0.9, 1500), (rippled, 2, 0.9, 600)],
+    [
+        (rastrigin, 1, 1.0, 400),
+        (rastrigin, 2, 0.9, 750),
+        pytest.param(rastrigin, 3, 0.9, 1500, marks=pytest.mark.slow),
+        (rippled, 2, 0.9, 600),
+    ],
 )
 def test_the_best_of_many_optima(function, m, fraction, cost):
     right, n_points = found(SOLVER, function, m)

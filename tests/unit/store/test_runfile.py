@@ -106,7 +106,7 @@ while True:
 def test_nothing_acknowledged_is_lost_to_sigkill(path):
     generator = random.Random(1)
     n_before = 0
-    for _ in range(12):
+    for _ in range(8):
         process = start(COMMIT_FOR_EVER, path)
         first = process.stdout.readline()
         assert first, process.stderr.read()

@@ -165,7 +165,7 @@ class Interrupted(LikelihoodProblem):
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_an_interrupted_fit_has_its_best_point_and_goes_on(tmp_path, name, share):
     whole = fit(Interrupted(math.inf), options=METHODS[name])
     problem = Interrupted(int(share * whole.n_evaluations) + 2)

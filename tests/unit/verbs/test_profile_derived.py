@@ -54,7 +54,14 @@ QUANTITIES = {
 @pytest.mark.parametrize("gradient", [None, slopes], ids=["", "gradient"])
 @pytest.mark.parametrize(
     ("name", "solve_for"),
-    [("sum", "a"), ("sum", "b"), ("radius", "a"), ("radius", "b"), ("product", "b"), *((n, None) for n in QUANTITIES)],
+    [
+        ("sum", "a"),
+        ("sum", "b"),
+        pytest.param("radius", "a", marks=pytest.mark.slow),
+        ("radius", "b"),
+        pytest.param("product", "b", marks=pytest.mark.slow),
+        *((n, None) for n in QUANTITIES),
+    ],
 )
 def test_gaussian(name, solve_for, gradient):
     function, lower, upper, truth = QUANTITIES[name]
