@@ -116,6 +116,9 @@ def _no_contrast(evidence: Evidence, n: int) -> str:
 
 
 def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
+    reason = _one_angle_reason(name, space, evidence)
+    if reason:
+        return reason
     if name in evidence.at_bounds:
         return f"at its {evidence.at_bounds[name]} bound, {evidence.values[name]:.6g}: the box decides, not the data"
     for group in evidence.flat:
@@ -125,8 +128,6 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
                 return "chi-squared does not depend on it within its box"
             alone = " (there is only one angle)" if evidence.n_angles == 1 and name in FLOW_NAMES else ""
             return f"only a combination with {' and '.join(others)} is determined{alone}"
-    if evidence.n_angles == 1 and "phi0" in evidence.at_bounds and name in (POWER_LAWS[1][0], POWER_LAWS[1][2]):
-        return "only a combination with phi0 is determined (there is only one angle)"
     law = next((law for law in POWER_LAWS if name in law), None)
     if law is not None and law[2] in space.free and name in evidence.values:
         reason = _law_reason(name, law, space, evidence)
@@ -146,6 +147,18 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
     if fraction > _WIDE:
         return f"its standard error {error:.2g} covers {100 * fraction:.0f} % of its box"
     return ""
+
+
+def _one_angle_reason(name: str, space: Space, evidence: Evidence) -> str:
+    """Where a fit of one angle ended at an edge of the box for phi0, no direction is flat, but none is determined."""
+    if evidence.n_angles > 1 or "phi0" not in evidence.at_bounds:
+        return ""
+    rates = [each for each in (POWER_LAWS[1][0], POWER_LAWS[1][2]) if each in space.free]
+    if name == "phi0":
+        others = " and ".join(rates)
+    else:
+        others = "phi0" if name in rates and name not in evidence.at_bounds else ""
+    return f"only a combination with {others} is determined (there is only one angle)" if others else ""
 
 
 def _law_reason(name: str, law: tuple[str, str, str], space: Space, evidence: Evidence) -> str:

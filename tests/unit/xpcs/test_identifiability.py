@@ -111,7 +111,10 @@ def test_errors_larger_than_an_amplitude():
 def test_one_angle_whose_direction_stops_at_its_bound():
     bound = of(at_bounds={"phi0": "upper"}, n_angles=1)
     assert bound["gamma_dot_0"].reason == "only a combination with phi0 is determined (there is only one angle)"
+    assert bound["phi0"].reason == "only a combination with gamma_dot_0 is determined (there is only one angle)"
     assert undetermined(bound) == {"phi0", "gamma_dot_0"}
+    both = of(at_bounds={"phi0": "upper", "gamma_dot_0": "lower"}, n_angles=1)
+    assert both["gamma_dot_0"].reason.startswith("at its lower bound")
     assert undetermined(of(at_bounds={"phi0": "upper"})) == {"phi0"}
 
 
