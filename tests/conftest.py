@@ -1,10 +1,14 @@
 """Fixtures shared by the tests."""
 
+import base64
 import os
 import shutil
 
 import pytest
 
+WHITE_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAGzP4pgAAAABJRU5ErkJggg=="
+)
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -18,3 +22,10 @@ def chromium() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+@pytest.fixture
+def unpainted(monkeypatch):
+    """Figures of reports are composed, but what they look like is one white pixel: for tests that read the words."""
+    for place in ("wilks.plots.style", "wilks.xpcs.pictures.collection"):
+        monkeypatch.setattr(f"{place}.paletted_png", lambda figure: WHITE_PIXEL)

@@ -90,7 +90,7 @@ def test_a_run_leaves_the_result_its_pictures_and_the_certificate(finished):
     assert "Certificate" in (folder / "report.html").read_text("utf-8")
 
 
-def test_going_on_repeats_nothing_and_status_shows_it(finished):
+def test_going_on_repeats_nothing_and_status_shows_it(finished, unpainted):
     runner, folder = CliRunner(), finished[0]
     answer = runner.invoke(app, ["run", str(folder), "--resume"])
     assert answer.exit_code == 0

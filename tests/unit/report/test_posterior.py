@@ -42,7 +42,7 @@ def section(posterior):
     return plain(posterior_section(posterior, Captions()))
 
 
-def test_the_section(posterior, tmp_path):
+def test_the_section(posterior, tmp_path, unpainted):
     path = write_report(tmp_path / "report.html", [("the posterior", posterior)], title="t")
     html = path.read_text("utf-8")
     text = plain(html)

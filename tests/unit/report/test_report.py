@@ -153,13 +153,13 @@ def test_disagreeing_parameters_stand_out(text):
     assert text.count("is wider than the fit") == 1
 
 
-def test_results_that_agree_are_said_to(tmp_path):
+def test_results_that_agree_are_said_to(tmp_path, unpainted):
     text = write(tmp_path, [("Comparison", compared(disagreements=()))])
     assert "The results agree." in text
     assert 'class="marked"' not in text
 
 
-def test_without_plotly_the_printed_pictures_are_used(tmp_path, without_plotly):
+def test_without_plotly_the_printed_pictures_are_used(tmp_path, without_plotly, unpainted):
     text = write(tmp_path, entries())
     page = Page(text)
     assert "Interactive pictures need plotly: pip install 'wilks[report]'" in page.text
@@ -173,7 +173,7 @@ def test_every_interactive_figure_has_a_printed_twin(page):
     assert len(page.of("noscript")) == len(plots) == 7
 
 
-def test_words_of_the_user_are_escaped(tmp_path, without_plotly):
+def test_words_of_the_user_are_escaped(tmp_path, without_plotly, unpainted):
     domains = wilks.Space({EVIL: wilks.Real(-3, 0, label=EVIL, unit=EVIL)})
     nodes = np.linspace(-3, 0, 9)
     result = examples.profile((EVIL,), (nodes,), -((nodes + 1) ** 2), best={EVIL: -1.125}, domains=domains)
@@ -183,7 +183,7 @@ def test_words_of_the_user_are_escaped(tmp_path, without_plotly):
     assert page.text.count(EVIL) >= 6
 
 
-def test_data_of_the_user_cannot_end_the_script(tmp_path):
+def test_data_of_the_user_cannot_end_the_script(tmp_path, unpainted):
     domains = wilks.Space(kind=wilks.Categorical([EVIL, "</script>"]))
     result = examples.profile(("kind",), (np.arange(2.0),), -np.arange(2.0), best={"kind": EVIL}, domains=domains)
     page = Page(write(tmp_path, [("Curve", result)]))
@@ -223,7 +223,7 @@ def test_a_run_that_failed_is_reported(tmp_path, without_plotly):
         pytest.param(examples.volume, marks=pytest.mark.slow),
     ],
 )
-def test_every_kind_of_profile_is_reported(tmp_path, make):
+def test_every_kind_of_profile_is_reported(tmp_path, make, unpainted):
     assert "main" in [tag for tag, _ in Page(write(tmp_path, [("Profile", make())])).tags]
 
 
@@ -249,7 +249,7 @@ def test_other_things_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_headline_names_the_first_stage_that_found_the_best_point(tmp_path, without_plotly):
+def test_headline_names_the_first_stage_that_found_the_best_point(tmp_path, without_plotly, unpainted):
     fit = examples.fit(log_likelihood=-20.0)
     repeats = replace(examples.gaussian_1d(), log_likelihood=-20.0 + 1e-9)
     better = replace(examples.gaussian_1d(), log_likelihood=-19.0)
@@ -268,7 +268,7 @@ def test_headline_takes_no_standard_error_of_a_fit_with_other_fixed_values():
     assert "0.44" not in text
 
 
-def test_a_search_is_reported(tmp_path, without_plotly):
+def test_a_search_is_reported(tmp_path, without_plotly, unpainted):
     result = searches.search(tempering=searches.tempering())
     page = Page(write(tmp_path, [("Search", result)]))
     for words in (
@@ -288,7 +288,7 @@ def test_a_search_is_reported(tmp_path, without_plotly):
     assert "The best rose" not in page.text
 
 
-def test_a_portfolio_says_what_its_methods_took(tmp_path, without_plotly):
+def test_a_portfolio_says_what_its_methods_took(tmp_path, without_plotly, unpainted):
     details = {"n_restarts": 2, "n_evaluations_kicks": 240, "n_evaluations_polish": 700}
     page = Page(write(tmp_path, [("Search", searches.search(details=details))]))
     assert "Evaluations by method: polish 700, kicks 240, first and random points 60." in page.text
@@ -296,7 +296,7 @@ def test_a_portfolio_says_what_its_methods_took(tmp_path, without_plotly):
     assert "n evaluations kicks" not in page.text  # said once
 
 
-def test_points_that_violated_a_constraint_are_no_evaluations(tmp_path):
+def test_points_that_violated_a_constraint_are_no_evaluations(tmp_path, unpainted):
     counts = SimpleNamespace(counts=lambda: {"ok": 1234, "violated": 5678}, failures=lambda limit=10: [])
     page = Page(write(tmp_path, [("Fit", examples.fit())], log=counts))
     assert "Points that violated a constraint and were not evaluated: 5,678." in page.text
@@ -305,7 +305,7 @@ def test_points_that_violated_a_constraint_are_no_evaluations(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_search_that_sampled_shows_its_draws(tmp_path, without_plotly):
+def test_a_search_that_sampled_shows_its_draws(tmp_path, without_plotly, unpainted):
     page = Page(write(tmp_path, [("Search", searches.sampled(300))]))
     assert "Log-evidence -3.21 ± 0.12, from 300 draws at T = 1." in page.text
     assert "flat in " in page.text
@@ -353,7 +353,7 @@ def test_what_replicas_did_in_words(rates, trips, words):
         assert text.startswith(beginning)
 
 
-def test_what_results_cannot_say_is_reported(tmp_path, without_plotly):
+def test_what_results_cannot_say_is_reported(tmp_path, without_plotly, unpainted):
     remark = "No intervals from search: a search has a best point only; fit or profile from there."
     page = Page(write(tmp_path, [("Comparison", replace(compared(disagreements=()), remarks=(remark,)))]))
     assert remark in page.text

@@ -31,7 +31,7 @@ def test_the_section_of_a_volume(tmp_path):
         assert f"<td>{count}</td>" in text
 
 
-def test_two_parameters_are_one_panel(tmp_path):
+def test_two_parameters_are_one_panel(tmp_path, unpainted):
     space = wilks.Space(x=wilks.Real(-5, 5), y=wilks.Real(-5, 5))
     problem = wilks.LikelihoodProblem(space, lambda v: -0.5 * (v["x"] ** 2 + v["y"] ** 2))
     result = wilks.sample_volume(problem, n_walkers=20, n_steps=6, seed=1, callbacks=())
@@ -45,5 +45,5 @@ def test_the_section_of_a_skipped_volume(tmp_path):
     assert "<figure>" not in text
 
 
-def test_a_warning_is_shown(tmp_path):
+def test_a_warning_is_shown(tmp_path, unpainted):
     assert "the start was not the maximum" in report_of(replace(sampled(), best_drift=1.0), tmp_path)

@@ -201,7 +201,7 @@ def test_a_fit_without_a_best_point(failed, tmp_path):
     assert "None" not in text.replace("None of", "")
 
 
-def test_a_result_without_its_data(static, tmp_path):
+def test_a_result_without_its_data(static, tmp_path, unpainted):
     loaded = wilks.load(static.save(tmp_path / "fit.wilks"))
     page = page_of(tmp_path, loaded)
     assert "loaded from a file, without its data" in page.text
@@ -211,7 +211,7 @@ def test_a_result_without_its_data(static, tmp_path):
     assert "residuals" not in page.ids
 
 
-def test_all_pictures_of_one_angle(static, tmp_path):
+def test_all_pictures_of_one_angle(static, tmp_path, unpainted):
     page = page_of(tmp_path, static)
     expected = [caption for _, caption, _ in pictures.drawings(static)]
     assert [image["alt"] for image in page.of("img")] == expected
@@ -264,7 +264,7 @@ def test_what_a_user_wrote_is_text(result, tmp_path):
     assert page.text.count(EVIL) >= 5
 
 
-@pytest.mark.usefixtures("few_pictures")
+@pytest.mark.usefixtures("few_pictures", "unpainted")
 def test_further_results(static, tmp_path):
     problem = xpcs.problem(static.data, "static", parameters={"D_offset": 0.0})
     profile = wilks.profile(problem, over="D0", grid=np.linspace(1.9e4, 2.1e4, 5), start=static, seed=1, audit=0)
@@ -286,7 +286,7 @@ def test_a_full_disk(result, tmp_path):
     assert path.read_text() == "precious"
 
 
-def test_general_report_and_pictures(static, tmp_path):
+def test_general_report_and_pictures(static, tmp_path, unpainted):
     """What wilks offers for any fit takes this one too."""
     text = write_general_report(tmp_path / "run.html", [("Fit", static)], title="A run").read_text("utf-8")
     page = Page(text)
@@ -303,6 +303,7 @@ def test_general_report_of_a_failed_fit(failed, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.usefixtures("few_pictures")
 def test_in_a_browser(chromium, still, tmp_path):
     path = write_report(still, tmp_path / "report.html", title="A gel")
     command = [chromium, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()]
