@@ -1,14 +1,12 @@
 """Fixtures shared by the tests."""
 
-import base64
 import os
 import shutil
 
 import pytest
 
-WHITE_PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAGzP4pgAAAABJRU5ErkJggg=="
-)
+from tests.painting import do_not_paint
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -27,5 +25,4 @@ def chromium() -> str:
 @pytest.fixture
 def unpainted(monkeypatch):
     """Figures of reports are composed, but what they look like is one white pixel: for tests that read the words."""
-    for place in ("wilks.plots.style", "wilks.xpcs.pictures.collection"):
-        monkeypatch.setattr(f"{place}.paletted_png", lambda figure: WHITE_PIXEL)
+    do_not_paint(monkeypatch)

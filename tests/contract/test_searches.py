@@ -17,7 +17,11 @@ SPACES = {"real": REAL, "mixed": MIXED, "discrete": INTEGERS, "tiny": SMALL, "li
 N = 130
 
 every = pytest.mark.parametrize("name", SEARCHES)
-on_every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+on_every_space = pytest.mark.parametrize(
+    "space",
+    [pytest.param(space, marks=pytest.mark.slow) if name == "line" else space for name, space in SPACES.items()],
+    ids=SPACES,
+)
 
 
 def stepped(values, offset=0.0):
@@ -188,7 +192,7 @@ def test_units_that_are_not_exact_change_rounding_only(name):
 # Executors
 
 
-@pytest.fixture(scope="module", params=[1, 2, 4])
+@pytest.fixture(scope="module", params=[1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def processes(request):
     with wilks.ProcessExecutor(request.param) as executor:
         yield executor

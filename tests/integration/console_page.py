@@ -7,8 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from tests.painting import do_not_paint
 from wilks.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +72,9 @@ def run_commands(page: str | Path) -> None:
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
-    result = CliRunner().invoke(app, arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        do_not_paint(patch)
+        result = CliRunner().invoke(app, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output

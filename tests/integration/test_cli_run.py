@@ -20,12 +20,12 @@ def small(tmp_path):
     return Project(tmp_path, FIT_ONLY)
 
 
-def test_init_then_run_as_it_is(tmp_path):
+def test_init_then_run_as_it_is(tmp_path, unpainted):
     project = Project(tmp_path / "unused", pictures=True)
     project.folder = tmp_path / "new"
     project.folder.mkdir()
     assert project.invoke("init").returncode == 0
-    answer = project.wilks("run", "config.yaml")
+    answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[-1] == "Report: run/report.html"
     for word in ("half_life", "[5/5]", "Converged."):

@@ -20,7 +20,7 @@ def project(tmp_path):
     return Project(tmp_path, CONFIG, pictures=True)
 
 
-def test_a_search_is_run_reported_and_exported(project):
+def test_a_search_is_run_reported_and_exported(project, unpainted):
     (project.folder / "config.yaml").write_text(CONFIG + "  - fit: {n_starts: 1}\n  - compare:\n  - report:\n")
     answer = project.invoke("run", "config.yaml")
     assert answer.returncode == 0, answer.stderr

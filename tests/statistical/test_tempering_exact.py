@@ -98,7 +98,7 @@ def test_swaps_that_are_always_accepted_are_found_out(monkeypatch):
     assert total_p_value(three_states) < 1e-6
 
 
-@pytest.mark.parametrize("factor", [0.0, 0.5])
+@pytest.mark.parametrize("factor", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 def test_a_wrong_acceptance_is_found_out(monkeypatch, factor):
     right = sampler_module.acceptance
     monkeypatch.setattr(sampler_module, "acceptance", lambda beta, *rest: right(factor * beta, *rest))
