@@ -31,6 +31,7 @@ _NEEDS = {
     "src/wilks/samplers/nuts.py": "numpyro",
     "src/wilks/solvers/autodiff.py": "jax",
     "src/wilks/xpcs/kernel_numba.py": "numba",
+    "src/wilks/xpcs/kernel_numba_tables.py": "numba",
 }
 collect_ignore = [path for path, package in _NEEDS.items() if find_spec(package) is None]
 collect_ignore.append("docs/conf.py")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
 from wilks.core.errors import InvalidConfigurationError, MissingDependencyError
 
 # Measured on one core at 2 GHz (benchmarks/xpcs_kernel.py): what a pair costs in a full pass.
-_NS_NUMPY, _NS_NUMBA = 27.0, 5.0
+_NS_NUMPY, _NS_NUMBA = 18.0, 4.5
 
 # CPU time to import numba and read compiled code from its cache, and to compile where there is none.
 _IMPORT_SECONDS, _COMPILE_SECONDS = 0.9, 14.0
+
+_SOURCES = ("kernel_blocks", "kernel_numba", "kernel_numba_tables")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,18 @@ def choose_kernel(n_pairs_total: int, n_passes: int, *, has_flow: bool = True, f
 
 def is_compiled() -> bool:
     """Is there compiled code of an earlier run beside the module, where numba leaves it if it may?"""
-    return any(_folder().glob("kernel_numba.*.nbi"))
+    return any(_folder().glob(f"kernel_numba.*{sources_digest()}*.nbi"))
+
+
+def sources_digest() -> str:
+    """Digest of all files that compiled code is made of; none where there are no sources, and nothing is kept."""
+    digest = sha256()
+    try:
+        for name in _SOURCES:
+            digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    except OSError:
+        return "none"
+    return digest.hexdigest()[:12]
 
 
 def _folder() -> Path:

@@ -9,42 +9,26 @@ what is written is not what is read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
-from wilks.xpcs.kernel_blocks import (
-    MAX_DECAY,
-    N_CURVES,
-    N_PRODUCTS,
-    N_SHARES,
-    NO_SHEAR,
-    PIECE,
-    SINC_SERIES,
-    SLOPE_SERIES,
-    SMALL,
-    Block,
-)
+from wilks.xpcs.kernel_blocks import N_CURVES, N_PRODUCTS, N_SHARES, SINC_SERIES, SLOPE_SERIES, SMALL
+from wilks.xpcs.kernel_numba_tables import HEIGHT, WIDTH, compiled, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from wilks.xpcs.kernel_blocks import Lines
+    from wilks.xpcs.kernel_blocks import Block, Lines
 
     Array = NDArray[np.float64]
     Data = NDArray[np.floating]
     Flat = tuple[Data, int]
-    F = TypeVar("F", bound=Callable[..., object])
+
+__all__ = ["HEIGHT", "THREADS", "cost_sums", "full_sums"]
 
 # All blocks of a thread are one call, in which the interpreter is not needed.
 THREADS = True
-
-# Rows of a block, and columns of a chunk: what a row reads and writes then stays in the first-level cache.
-HEIGHT = 64
-WIDTH = 240
 
 # Rows whose part of a chunk is computed before it is added up.
 _GROUP = 4
@@ -53,19 +37,6 @@ _S1, _S2, _S3, _S4 = SINC_SERIES[1:]
 _D0, _D1, _D2, _D3, _D4 = SLOPE_SERIES
 
 _NO_WEIGHTS = np.empty((1, 0), dtype=np.float32)
-
-
-def _compiled(function: F) -> F:
-    # Sums may be reordered, which is what makes them vector code; NaN and infinity keep their meaning.
-    options: dict[str, Any] = {
-        "nogil": True,
-        "fastmath": {"reassoc", "contract", "arcp", "nsz"},
-        "error_model": "numpy",
-    }
-    try:
-        return cast("F", numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # no folder that it may write to
-        return cast("F", numba.njit(**options)(function))
 
 
 def full_sums(
@@ -94,25 +65,25 @@ def _flat(rows: Data) -> Flat:
     return np.lib.stride_tricks.as_strided(rows, (length,), (rows.itemsize,)), step
 
 
-@_compiled
+@compiled
 def _full_blocks(
     lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Flat, weights: Flat, out: Array
 ) -> None:
     for b in which:
-        block = _tables(lines, edges[b], edges[b + 1], N_CURVES)
+        block = tables(lines, edges[b], edges[b + 1], N_CURVES)
         _full(block, _part(block, edges[0], y), _part(block, edges[0], weights), out[b % N_SHARES])
 
 
-@_compiled
+@compiled
 def _cost_blocks(
     lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Flat, weights: Flat, out: Array
 ) -> None:
     for b in which:
-        block = _tables(lines, edges[b], edges[b + 1], 0)
+        block = tables(lines, edges[b], edges[b + 1], 0)
         _cost(block, _part(block, edges[0], y), _part(block, edges[0], weights), out[b % N_SHARES])
 
 
-@_compiled
+@compiled
 def _part(block: Block, begin: int, pairs: Flat) -> Flat:
     """Pairs from those of a block on, of all from the row `begin` on."""
     n, first = block.n_t, block.first
@@ -120,70 +91,7 @@ def _part(block: Block, begin: int, pairs: Flat) -> Flat:
     return pairs[0][skipped:], pairs[1]
 
 
-@_compiled
-def _tables(lines: Lines, first: int, stop: int, n_curves: int) -> Block:
-    """Tables of a block, as `wilks.xpcs.kernel_blocks.block_of` makes them, with all curves or none."""
-    n_t, n_rows, n_angles, r = lines.decay.size, stop - first, lines.phases.size, stop - 1
-    n_columns = n_t - first - 1
-    n_chunks = (n_columns + WIDTH - 1) // WIDTH
-    strain, decay = np.zeros((n_chunks, WIDTH)), np.zeros((n_chunks, WIDTH))
-    waves, curves = np.zeros((n_angles, n_chunks, 2, WIDTH)), np.zeros((n_chunks, n_curves, WIDTH))
-    for chunk in range(n_chunks):
-        begin = first + 1 + chunk * WIDTH
-        for j in range(min(WIDTH, n_t - begin)):
-            rise = lines.decay[begin + j] - lines.decay[r]
-            decay[chunk, j] = 0.0 if rise > 2 * MAX_DECAY else np.exp(-rise / lines.power)
-            strain[chunk, j] = lines.strain[begin + j] - lines.strain[r]
-            for a in range(n_curves):
-                curves[chunk, a, j] = lines.slopes[a, begin + j] - lines.slopes[a, r]
-            for k in range(n_angles):
-                waves[k, chunk, 0, j] = lines.sine[k, begin + j] * decay[chunk, j]
-                waves[k, chunk, 1, j] = lines.cosine[k, begin + j] * decay[chunk, j]
-    row_strain, row_decay = np.empty(n_rows), np.empty(n_rows)
-    row_curves, row_waves = np.empty((n_rows, n_curves)), np.empty((n_angles, n_rows, 4))
-    for row in range(n_rows):
-        i = first + row
-        row_strain[row] = lines.strain[i] - lines.strain[r]
-        row_decay[row] = np.exp((lines.decay[i] - lines.decay[r]) / lines.power)
-        for a in range(n_curves):
-            row_curves[row, a] = lines.slopes[a, i] - lines.slopes[a, r]
-        for k in range(n_angles):
-            sine, cosine = lines.sine[k, i] * row_decay[row], lines.cosine[k, i] * row_decay[row]
-            share = 1.0 if lines.phases[k] == 0.0 else 1.0 / lines.phases[k]
-            row_waves[k, row, 0], row_waves[k, row, 1] = cosine * share, -sine * share
-            row_waves[k, row, 2], row_waves[k, row, 3] = sine, cosine
-    inverse, nearest = _strain_tables(strain, row_strain, n_columns)
-    return Block(
-        n_t, first, n_rows, lines.power, curves, row_curves, strain, row_strain, decay, row_decay, inverse, nearest,
-        waves, row_waves, lines.phases,
-    )  # fmt: skip
-
-
-@_compiled
-def _strain_tables(strain: Array, row_strain: Array, n_columns: int) -> tuple[Array, Array]:
-    """Return `Block.inverse` and `Block.nearest`."""
-    n_chunks, n_rows = len(strain), len(row_strain)
-    inverse, nearest = np.empty((n_chunks, n_rows, WIDTH)), np.empty((n_rows, n_chunks, WIDTH // PIECE))
-    for chunk in range(n_chunks):
-        high = min(WIDTH, n_columns - chunk * WIDTH)
-        columns = strain[chunk]
-        for row in range(n_rows):
-            low, here = max(0, row - chunk * WIDTH), row_strain[row]
-            table, least = inverse[chunk, row], nearest[row, chunk]
-            for j in range(WIDTH):
-                difference = columns[j] - here
-                table[j] = 1.0 / difference if abs(difference) > NO_SHEAR else 0.0
-            table[:low] = 0.0
-            table[high:] = 0.0
-            for piece in range(WIDTH // PIECE):
-                smallest = np.inf
-                for j in range(max(low, piece * PIECE), min(high, (piece + 1) * PIECE)):
-                    smallest = min(smallest, abs(columns[j] - here))
-                least[piece] = smallest
-    return inverse, nearest
-
-
-@_compiled
+@compiled
 def _full(block: Block, y: Flat, weights: Flat, out: Array) -> None:
     n_chunks = len(block.inverse)
     scratch = np.ones((4, _GROUP, WIDTH))
@@ -205,7 +113,7 @@ def _full(block: Block, y: Flat, weights: Flat, out: Array) -> None:
         _add_moments(block, by_column, by_row, out[k])
 
 
-@_compiled
+@compiled
 def _add_moments(block: Block, by_column: Array, by_row: Array, out: Array) -> None:
     """Add what a Gram matrix needs, by equation (3) of `wilks.xpcs.kernel_blocks`, in the order of its `Moments`."""
     linear, square = 3 + N_PRODUCTS, 3 + N_PRODUCTS * (1 + N_CURVES)
@@ -221,7 +129,7 @@ def _add_moments(block: Block, by_column: Array, by_row: Array, out: Array) -> N
                 out[square + (p * N_CURVES + a) * N_CURVES + b] += _product(block, by_column, by_row, p, a, b)
 
 
-@_compiled
+@compiled
 def _difference(block: Block, by_column: Array, by_row: Array, p: int, a: int) -> float:
     """Sum of a product times the difference of a curve."""
     total = 0.0
@@ -234,7 +142,7 @@ def _difference(block: Block, by_column: Array, by_row: Array, p: int, a: int) -
     return total
 
 
-@_compiled
+@compiled
 def _product(block: Block, by_column: Array, by_row: Array, p: int, a: int, b: int) -> float:
     """Sum of a product times the differences of two curves."""
     total = 0.0
@@ -248,7 +156,7 @@ def _product(block: Block, by_column: Array, by_row: Array, p: int, a: int, b: i
     return total
 
 
-@_compiled
+@compiled
 def _cost(block: Block, y: Flat, weights: Flat, sums: Array) -> None:
     scratch = np.ones((4, _GROUP, WIDTH))
     constants = np.zeros((len(block.phases), 3))
@@ -267,7 +175,7 @@ def _cost(block: Block, y: Flat, weights: Flat, sums: Array) -> None:
         sums[k, 5] += constants[k, 2]
 
 
-@_compiled
+@compiled
 def _place(block: Block, chunk: int, row: int) -> tuple[int, int, int]:
     """Columns of a row in a chunk, from low to before high, and where their pairs begin among those of the block."""
     i = block.first + row
@@ -278,7 +186,7 @@ def _place(block: Block, chunk: int, row: int) -> tuple[int, int, int]:
     return low, high, offset + begin + low - i - 1
 
 
-@_compiled
+@compiled
 def _edge(block: Block, k: int, chunk: int, row: int) -> int:
     """Column after the last piece that holds a small x."""
     phase = abs(block.phases[k])
@@ -288,7 +196,7 @@ def _edge(block: Block, k: int, chunk: int, row: int) -> int:
     return int(piece * (WIDTH // block.nearest.shape[2]))
 
 
-@_compiled
+@compiled
 def _fill(block: Block, k: int, chunk: int, begin: int, end: int, scratch: Array) -> None:
     """Compute f and h of some rows, the latter without its factor p / P."""
     inverse, u_sin, u_cos = block.inverse[chunk], block.waves[k, chunk, 0], block.waves[k, chunk, 1]
@@ -326,7 +234,7 @@ def _fill(block: Block, k: int, chunk: int, begin: int, end: int, scratch: Array
             h[r, j] = 0.0
 
 
-@_compiled
+@compiled
 def _fill_model(block: Block, k: int, chunk: int, begin: int, end: int, f: Array) -> None:
     """Compute f of some rows."""
     inverse, u_sin, u_cos = block.inverse[chunk], block.waves[k, chunk, 0], block.waves[k, chunk, 1]
@@ -351,7 +259,7 @@ def _fill_model(block: Block, k: int, chunk: int, begin: int, end: int, f: Array
             f[r, j] = 0.0
 
 
-@_compiled
+@compiled
 def _load(block: Block, chunk: int, begin: int, end: int, packed: Data, tile: Array) -> None:
     """Copy the pairs of some rows to where their columns are."""
     for r in range(end - begin):
@@ -361,7 +269,7 @@ def _load(block: Block, chunk: int, begin: int, end: int, packed: Data, tile: Ar
             target[j] = source[j]
 
 
-@_compiled
+@compiled
 def _add_constants(block: Block, chunk: int, begin: int, end: int, scratch: Array, constants: Array) -> None:
     s_w = s_wy = s_wyy = 0.0
     for r in range(end - begin):
@@ -377,7 +285,7 @@ def _add_constants(block: Block, chunk: int, begin: int, end: int, scratch: Arra
     constants[2] += s_wyy
 
 
-@_compiled
+@compiled
 def _add_cost(n_rows: int, scratch: Array, sums: Array) -> None:
     s_f = s_ff = s_fy = 0.0
     f, y, w = scratch[0], scratch[2], scratch[3]
@@ -392,7 +300,7 @@ def _add_cost(n_rows: int, scratch: Array, sums: Array) -> None:
     sums[3] += s_fy
 
 
-@_compiled
+@compiled
 def _add_rows(  # noqa: PLR0915 - a line for every sum: they are registers of the processor
     n: int, n_rows: int, scratch: Array, curves: Array, by_column: Array, by_row: Array
 ) -> None:
