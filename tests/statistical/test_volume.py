@@ -96,7 +96,7 @@ def depth_p_value(gaussian, **options):
 
 
 @pytest.mark.parametrize(
-    "dimension", [1, *(pytest.param(dimension, marks=pytest.mark.slow) for dimension in (2, 3, 4))]
+    "dimension", [2, *(pytest.param(dimension, marks=pytest.mark.slow) for dimension in (1, 3, 4))]
 )
 def test_depths_follow_their_density(dimension):
     assert depth_p_value(correlated(dimension)) > GOOD
