@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from wilks.evaluation.executors import n_usable_cores
-from wilks.xpcs import kernel_numpy
 from wilks.xpcs.kernel_blocks import (
     N_COST,
     N_MOMENTS,
@@ -112,7 +111,7 @@ class _Pass(NamedTuple):
         if self.lines is None:
             f = static_models(self.curves, rows)
             return np.broadcast_to(f, (len(self.pairs.y), len(f)))
-        return kernel_numpy.models(self.lines, rows)
+        return np.asarray(self.kernel.models(self.lines, rows))
 
     def gram(
         self, blocks: range, y: Data, weights: Data | None, *, derivatives: bool = True, n_threads: int = 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from wilks.xpcs.kernel_blocks import N_CURVES, N_PRODUCTS, N_SHARES, SINC_SERIES, SLOPE_SERIES, SMALL
 from wilks.xpcs.kernel_numba_tables import HEIGHT, WIDTH, compiled, tables
+from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Data = NDArray[np.floating]
     Flat = tuple[Data, int]
 
-__all__ = ["HEIGHT", "THREADS", "cost_sums", "full_sums"]
+__all__ = ["HEIGHT", "THREADS", "cost_sums", "full_sums", "models"]
 
 # All blocks of a thread are one call, in which the interpreter is not needed.
 THREADS = True
@@ -51,6 +52,14 @@ def cost_sums(
 ) -> None:
     """Add the sums without derivatives, as `wilks.xpcs.kernel_numpy.cost_sums` does."""
     _cost_blocks(lines, edges, which, _flat(y), _flat(_NO_WEIGHTS if weights is None else weights), out)
+
+
+def models(lines: Lines, rows: range) -> Array:
+    """Model f of every angle at the pairs of some rows that are a block, shape (n_angles, n)."""
+    n_t = len(lines.decay)
+    f = np.empty((len(lines.phases), row_start(n_t, rows.stop) - row_start(n_t, rows.start)))
+    _fill_models(lines, rows.start, rows.stop, f)
+    return f
 
 
 def _flat(rows: Data) -> Flat:
@@ -173,6 +182,19 @@ def _cost(block: Block, y: Flat, weights: Flat, sums: Array) -> None:
         sums[k, 0] += constants[k, 0]
         sums[k, 4] += constants[k, 1]
         sums[k, 5] += constants[k, 2]
+
+
+@compiled
+def _fill_models(lines: Lines, first: int, stop: int, out: Array) -> None:
+    block, f = tables(lines, first, stop, 0), np.empty((_GROUP, WIDTH))
+    for k in range(len(block.phases)):
+        for chunk in range(len(block.inverse)):
+            for begin in range(0, block.n_rows, _GROUP):
+                end = min(begin + _GROUP, block.n_rows)
+                _fill_model(block, k, chunk, begin, end, f)
+                for r in range(end - begin):
+                    low, high, start = _place(block, chunk, begin + r)
+                    out[k, start : start + high - low] = f[r, low:high]
 
 
 @compiled
