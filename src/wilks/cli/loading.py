@@ -113,6 +113,8 @@ def _from_file(name: str, folder: Path) -> ModuleType:
 
 def _forget_bytecode(path: Path) -> None:
     """Remove the compiled file: Python takes it for current after a change of the same length in the same second."""
+    if sys.implementation.cache_tag is None:  # this Python keeps none
+        return
     with contextlib.suppress(OSError):
         Path(importlib.util.cache_from_source(path)).unlink()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wilks.core.errors import InvalidConfigurationError
+from wilks.core.parameter import Real
 from wilks.core.result import Result
 from wilks.core.table import Table, show
 from wilks.loop.mixing import mixing
@@ -150,9 +151,23 @@ class Posterior(Result):
 
     @property
     def contraction(self) -> dict[str, float]:
-        """Name -> 1 - (posterior / prior standard deviation): how much the data said; near 0 it is the prior."""
-        prior, found = self.prior_standard_deviations, self.standard_deviations
-        return {name: 1.0 - found[name] / prior[name] if prior[name] > 0 else math.nan for name in self.names}
+        """Name -> 1 - (posterior / prior standard deviation): how much the data said; near 0 it is the prior.
+
+        Both are taken on the scale of the parameter, of its logarithm if that is logarithmic. Below 0 the data are at
+        odds with the prior.
+        """
+        thetas, weights = self._points
+        middle = (np.arange(_N_PRIOR) + 0.5) / _N_PRIOR
+        found = {}
+        for column, name in enumerate(self.names):
+            domain = self.space[name]
+            prior, values = domain.draw(middle), thetas[:, column]
+            if isinstance(domain, Real):
+                prior, values = domain.to_unit(prior), domain.to_unit(values)
+            spread = math.sqrt(float(weights @ (values - weights @ values) ** 2)) if len(values) > 1 else math.nan
+            width = float(np.std(prior))
+            found[name] = 1.0 - spread / width if width > 0 else math.nan
+        return found
 
     @cached_property
     def ess(self) -> dict[str, float]:

@@ -49,6 +49,7 @@ _DEEP_ENOUGH = 3.0
 _FEWEST_NODES = 5
 _SLICES, _PER_SLICE, _REACH, _BEND = (12, 7, 5, 3), 50, 2.0, 4
 _N_NORMAL = 20_000
+_FLAT, _SWAYED = 1e-9, 2.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Split:
         Monte Carlo standard errors of the difference and of the rest.
     far
         Are the draws too far from the Gaussian of the fit to be weighted to it?
+    swayed
+        Has the prior taken them far from the maximum of the likelihood? Equations (2) and (3) then do not hold: a
+        profile knows the prior only where the other parameters are at their best without it.
     """
 
     noise: float
@@ -84,6 +88,7 @@ class Split:
     rest: float = math.nan
     rest_noise: float = math.nan
     far: bool = False
+    swayed: bool = False
 
 
 def split(posterior: Posterior, other: Result, place: Place, ends: tuple[float, float]) -> Split:
@@ -102,6 +107,27 @@ def split(posterior: Posterior, other: Result, place: Place, ends: tuple[float, 
     noise = draws.noise(place.name, ends[0])
     if not all(isinstance(posterior.space[name], Real) for name in posterior.names):
         return Split(noise)
+    found = _parts(draws, other, place, ends, noise)
+    log_prior = posterior.space.log_prior(draws.thetas)
+    if np.ptp(log_prior[np.isfinite(log_prior)]) <= _FLAT:
+        return found
+    likely = draws.reweighted(-log_prior) if math.isnan(found.prior) else None
+    if likely is not None:
+        found = replace(found, prior=_end(draws, place) - _end(likely, place))
+    return replace(found, swayed=_is_swayed(draws, posterior, other))
+
+
+def _is_swayed(draws: Draws, posterior: Posterior, other: Result) -> bool:
+    """Do the draws lie deeper below the maximum than the half for each parameter that they would without a prior?"""
+    top = float(draws.log_likelihoods.max())
+    if posterior.provenance.fingerprint == other.provenance.fingerprint:
+        top = max(top, other.log_likelihood)
+    seen = draws.weights > 0
+    return bool(draws.weights[seen] @ (top - draws.log_likelihoods[seen]) > len(draws.names) + _SWAYED)
+
+
+def _parts(draws: Draws, other: Result, place: Place, ends: tuple[float, float], noise: float) -> Split:
+    """All brackets of (2) or (3)."""
     volume = _volume(draws, place)
     if not isinstance(other, ProfileResult):
         return _against_fit(draws, other, place, volume, noise)
@@ -147,12 +173,13 @@ def _end_of_curve(
     if len(nodes) < _FEWEST_NODES or (log_prior is not None and not np.isfinite(log_prior).all()):
         return math.nan
     limits = domain.from_unit(np.array([0.0, 1.0]))
+    logs = heights if log_prior is None else heights + log_prior
     # Beyond its ends the curve is unknown: they must be ends of the box, or so deep that nothing is beyond.
     for end in (0, -1):
-        if heights[end] > -_DEEP_ENOUGH and not math.isclose(nodes[end], limits[end], rel_tol=1e-9, abs_tol=1e-12):
+        is_deep = max(heights[end], logs[end] - logs.max()) <= -_DEEP_ENOUGH
+        if not is_deep and not math.isclose(nodes[end], limits[end], rel_tol=1e-9, abs_tol=1e-12):
             return math.nan
     fine = np.linspace(nodes[0], nodes[-1], _FINE)
-    logs = heights if log_prior is None else heights + log_prior
     curve = PchipInterpolator(domain.to_unit(nodes), logs)(domain.to_unit(fine))
     density = np.exp(curve - curve.max())
     return equal_tailed(fine, density / density.sum(), place.level)[place.side]

@@ -34,6 +34,7 @@ _CLEAR, _OFF, _ROOM, _PRECISE = 3.0, 0.5, 2.0, 0.1
 _ENDS = ("lower", "upper")
 _LOW_CONTRACTION = 0.3
 _FAR = "the likelihood is not parabolic: the draws are too far from the Gaussian of the fit for more to be said"
+_SWAYED = "the prior is too far from the likelihood for more to be said"
 _LOOKED_AT = "prior, marginalisation, bounds, modes, skewness, grid and Monte Carlo error"
 
 
@@ -226,12 +227,17 @@ def _of_posterior(one: Answer, other: Answer, gap: _Gap) -> str:
         return _noisy(parts.noise)
     found = list(_causes(parts, size, (one, other), gap.place))
     if math.isnan(parts.rest):
-        return "; ".join(found) or (_FAR if parts.far else "these results do not say why")
+        unknown = _FAR if parts.far else "these results do not say why"
+        return _SWAYED if parts.swayed else "; ".join(found) or unknown
     # The volume beside a profile is an approximation: Laplace's, in slices.
     approximate = 0.0 if _with_fit(one, other) else _OFF * abs(parts.volume)
     if abs(parts.rest) > max(END_GAP * gap.scale, _SHARE * abs(size), _CLEAR * parts.rest_noise, approximate):
         of = f"for {parts.rest:+.3g} of it " if found else ""
-        found.append(f"{of}no cause was found among {_LOOKED_AT}: at least one of the two is wrong")
+        found.append(
+            f"{of}{_SWAYED}"
+            if parts.swayed
+            else f"{of}no cause was found among {_LOOKED_AT}: at least one of the two is wrong"
+        )
     return "; ".join(found) or f"several causes, none of which has {100 * _SHARE:.0f} % of it"
 
 
@@ -276,7 +282,7 @@ def _without_prior(name: str, one: Answer, other: Answer, scale: float) -> Itera
     for side, end in enumerate(_ENDS):
         ends = (drawn.entry.intervals_68[-side][side], against.entry.intervals_68[-side][side])
         parts = split(posterior, against.result, Place(name, LEVELS[0], side), ends)
-        is_clear = abs(parts.rest) > max(END_GAP * scale, _CLEAR * parts.rest_noise)
+        is_clear = not parts.swayed and abs(parts.rest) > max(END_GAP * scale, _CLEAR * parts.rest_noise)
         cancels = abs(parts.rest + parts.prior) < 0.5 * abs(parts.prior)
         if abs(parts.prior) > END_GAP * scale and is_clear and cancels:
             yield (

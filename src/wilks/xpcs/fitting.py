@@ -77,7 +77,7 @@ def fit(
     start
         Where to start besides: an earlier result, a dictionary of values, or a list of these.
     executor
-        Where the subset is searched; the passes over all data use threads of this process.
+        Where the subset is searched; compiled passes over all data use threads of this process.
     log
         Where the evaluations on all data are kept; with a file an interrupted fit goes on when it is called again
         with the same seed. The search on the subset, and a robust fit after the least squares, begin anew.

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ from wilks.xpcs.kernel_static import static_gram, static_models
 from wilks.xpcs.packing import row_start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -58,6 +60,9 @@ __all__ = ["NUMPY", "Kernel", "RobustSums", "choose_kernel", "coarse_gram", "coa
 
 # Below this number of pairs of all angles, a second thread costs more than it saves.
 _MIN_FOR_THREADS = 100_000
+
+# Values of all angles in one call of a kernel: some 50 ms, in which compiled code does not see Ctrl-C.
+_PIECE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -123,18 +128,41 @@ class _Pass(NamedTuple):
         edges = self.edges[blocks.start : blocks.stop + 1]
         n_blocks = len(blocks)
         out = np.zeros((min(N_SHARES, n_blocks), len(y), N_MOMENTS if derivatives else N_COST))
-        n_threads = min(n_threads, len(out))
-        thread = np.arange(n_blocks) % N_SHARES % n_threads  # no two threads add to one share
-        first, *others = (np.flatnonzero(thread == k) for k in range(n_threads))
-        with ThreadPoolExecutor(len(others)) if others else nullcontext() as pool:
-            made = [pool.submit(sums, self.lines, edges, which, y, weights, out) for which in others] if pool else []
-            sums(self.lines, edges, first, y, weights, out)
-            for each in made:
-                each.result()
+
+        def call(which: NDArray[np.intp]) -> None:
+            sums(self.lines, edges, which, y, weights, out)
+
+        starts = [row_start(self.pairs.n_t, i) for i in edges.tolist()]
+        _share_out(call, np.diff(starts) * len(y), min(n_threads, len(out)))
         total = out.sum(axis=0)
         if not derivatives:
             return np.asarray(total[:, [[0, 1, 4], [1, 2, 3], [4, 3, 5]]])
         return assembled(Moments.views(total), scales(self.lines.phases, self.curves.power))
+
+
+def _share_out(call: Callable[[NDArray[np.intp]], None], sizes: NDArray[np.intp], n_threads: int) -> None:
+    """Call a function for the numbers of all blocks, in threads, and in pieces after which an interruption is seen."""
+    ended = Event()
+
+    def run(which: NDArray[np.intp]) -> None:
+        piece = (np.cumsum(sizes[which]) - 1) // _PIECE
+        for each in np.split(which, np.flatnonzero(np.diff(piece)) + 1):
+            if ended.is_set():
+                return
+            call(each)
+
+    # No two threads add to one share, and each has large blocks, which come first, and small ones.
+    turn = np.arange(len(sizes)) % N_SHARES % (2 * n_threads)
+    thread = np.minimum(turn, 2 * n_threads - 1 - turn)
+    first, *others = (np.flatnonzero(thread == k) for k in range(n_threads))
+    with ThreadPoolExecutor(len(others)) if others else nullcontext() as pool:
+        made = [pool.submit(run, which) for which in others] if pool else []
+        try:
+            run(first)
+            for each in made:
+                each.result()
+        finally:
+            ended.set()
 
 
 def gram(
@@ -215,8 +243,8 @@ def robust_gram(
     """
     work = _pass_of(pairs, curves, angles, kernel)
     shift = offset - pairs.centres
-    n_angles = len(pairs.y)
-    value, grams = np.zeros(n_angles), []
+    n_angles, n_columns = len(pairs.y), 9 if curves.has_flow else 6
+    value, sums = np.zeros(n_angles), np.zeros((2, n_angles, n_columns, n_columns))
     with np.errstate(all="ignore"):
         for b in work.blocks:
             y, weights = work.data(b)
@@ -232,9 +260,9 @@ def robust_gram(
                 value[k] += loss.scale**2 * rho.sum()
                 np.multiply(w, slope, out=bread[k])
                 np.multiply(w, (slope * residual) ** 2, out=meat[k])
-            grams.append([work.gram(range(b, b + 1), y, each) for each in (bread, meat)])
-    bread_gram, meat_gram = np.sum(grams, axis=0)
-    return RobustSums(value, bread_gram, meat_gram)
+            for i, each in enumerate((bread, meat)):
+                sums[i] += work.gram(range(b, b + 1), y, each)
+    return RobustSums(value, *sums)
 
 
 def _pass_of(pairs: Pairs, curves: Curves, angles: NDArray[np.intp], kernel: Kernel) -> _Pass:

@@ -116,11 +116,10 @@ def _no_contrast(evidence: Evidence, n: int) -> str:
 
 
 def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
-    reason = _one_angle_reason(name, space, evidence)
-    if reason:
-        return reason
+    one_angle = _one_angle_reason(name, space, evidence)
     if name in evidence.at_bounds:
-        return f"at its {evidence.at_bounds[name]} bound, {evidence.values[name]:.6g}: the box decides, not the data"
+        side, value = evidence.at_bounds[name], evidence.values[name]
+        return one_angle or f"at its {side} bound, {value:.6g}: the box decides, not the data"
     for group in evidence.flat:
         if name in group:
             others = [other for other in group if other != name]
@@ -128,6 +127,8 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
                 return "chi-squared does not depend on it within its box"
             alone = " (there is only one angle)" if evidence.n_angles == 1 and name in FLOW_NAMES else ""
             return f"only a combination with {' and '.join(others)} is determined{alone}"
+    if one_angle:
+        return one_angle
     law = next((law for law in POWER_LAWS if name in law), None)
     if law is not None and law[2] in space.free and name in evidence.values:
         reason = _law_reason(name, law, space, evidence)
@@ -150,14 +151,19 @@ def _own_reason(name: str, space: Space, evidence: Evidence) -> str:
 
 
 def _one_angle_reason(name: str, space: Space, evidence: Evidence) -> str:
-    """Where a fit of one angle ended at an edge of the box for phi0, no direction is flat, but none is determined."""
+    """Where a fit of one angle ended at an edge of the box for phi0, no direction is flat, but none is determined.
+
+    A rate that is given, or that is at its own bound, sets the scale.
+    """
     if evidence.n_angles > 1 or "phi0" not in evidence.at_bounds:
         return ""
-    rates = [each for each in (POWER_LAWS[1][0], POWER_LAWS[1][2]) if each in space.free]
+    rates = [each for each in (POWER_LAWS[1][0], POWER_LAWS[1][2]) if evidence.values.get(each, 0.0) != 0]
+    if any(each not in space.free or each in evidence.at_bounds for each in rates):
+        return ""
     if name == "phi0":
         others = " and ".join(rates)
     else:
-        others = "phi0" if name in rates and name not in evidence.at_bounds else ""
+        others = "phi0" if name in rates else ""
     return f"only a combination with {others} is determined (there is only one angle)" if others else ""
 
 

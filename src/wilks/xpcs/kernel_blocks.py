@@ -28,8 +28,8 @@ where :math:`\Delta E_a = E_a(j) - E_a(i)` belongs to one of `Curves.decay_slope
    with the column sums :math:`C_j = \sum_i W_{ij}` and the row sums :math:`R_i = \sum_j W_{ij}`. Per pair, this costs
    an addition to C, one to R and a multiplication by each curve, instead of one by each product of curves.
 
-3. Curves are taken relative to r, and a block ends where the decay since r exceeds a limit: the differences in (3)
-   then keep their digits, and u and v neither overflow nor vanish.
+3. Curves are taken relative to r, and a block ends where the decay since its first row exceeds a limit: the
+   differences in (3) then keep their digits, and u and v neither overflow nor vanish.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ class Block(NamedTuple):
     n_t, first, n_rows, power
         Number of times, first row, number of rows, power of the sinc.
     curves
-        The six curves less their values at the first row, shape (n_chunks, 6, width); 0 beyond the last time.
+        The six curves less their values at the last row, shape (n_chunks, 6, width); 0 beyond the last time.
     row_curves
         The same at the rows, shape (n_rows, 6).
     strain, row_strain
-        Strain relative to the first row, shapes (n_chunks, width) and (n_rows,).
+        Strain relative to the last row, shapes (n_chunks, width) and (n_rows,).
     decay, row_decay
         u and v of equation (2), shapes (n_chunks, width) and (n_rows,).
     inverse
@@ -185,9 +185,9 @@ class Lines(NamedTuple):
 
 
 def lines_of(curves: Curves, angles: NDArray[np.intp]) -> Lines:
-    """Lines of the given angles."""
+    """Lines of the given angles, all contiguous: compiled code is made for one kind of array."""
     slopes = np.concatenate([curves.decay_slopes, curves.strain_slopes])
-    return Lines(curves.decay, curves.strain, slopes, *waves_of(curves, angles), curves.power)
+    return Lines(np.array(curves.decay), np.array(curves.strain), slopes, *waves_of(curves, angles), curves.power)
 
 
 def waves_of(curves: Curves, angles: NDArray[np.intp]) -> Waves:

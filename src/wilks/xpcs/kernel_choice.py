@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
 from wilks.core.errors import InvalidConfigurationError, MissingDependencyError
+from wilks.xpcs import kernel_blocks
 
 # Measured on one core at 2 GHz (benchmarks/xpcs_kernel.py): what a pair costs in a full pass.
 _NS_NUMPY, _NS_NUMBA = 18.0, 4.5
 
 # CPU time to import numba and read compiled code from its cache, and to compile where there is none.
 _IMPORT_SECONDS, _COMPILE_SECONDS = 0.9, 14.0
-
-_SOURCES = ("kernel_blocks", "kernel_numba", "kernel_numba_tables")
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,23 @@ def choose_kernel(n_pairs_total: int, n_passes: int, *, has_flow: bool = True, f
 
 def is_compiled() -> bool:
     """Is there compiled code of an earlier run beside the module, where numba leaves it if it may?"""
-    return any(_folder().glob(f"kernel_numba.*{sources_digest()}*.nbi"))
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return any(_folder().glob(f"kernel_numba._full_blocks_{compiled_from()}-*.{python}.nbi"))
 
 
-def sources_digest() -> str:
-    """Digest of all files that compiled code is made of; none where there are no sources, and nothing is kept."""
-    digest = sha256()
+def compiled_from() -> str | None:
+    """Digest of what compiled code is made of: functions, and constants that are in memory; None without sources."""
+    constants = {
+        name: getattr(item, "_fields", item)
+        for name, item in vars(kernel_blocks).items()
+        if name.isupper() or hasattr(item, "_fields")
+    }
+    digest = sha256(repr(sorted(constants.items())).encode())
     try:
-        for name in _SOURCES:
+        for name in ("kernel_numba", "kernel_numba_tables"):
             digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     except OSError:
-        return "none"
+        return None
     return digest.hexdigest()[:12]
 
 

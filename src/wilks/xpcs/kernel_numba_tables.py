@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
 
 from wilks.xpcs.kernel_blocks import MAX_DECAY, NO_SHEAR, PIECE, Block
-from wilks.xpcs.kernel_choice import sources_digest
+from wilks.xpcs.kernel_choice import compiled_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
 HEIGHT = 64
 WIDTH = 240
 
-_DIGEST = sources_digest()
+_DIGEST = compiled_from()
 
 
 def compiled(function: F) -> F:
     """Compile a function when it is called, or take what was compiled before."""
-    # Numba looks whether the file of a function has changed, not those of the functions that it calls.
-    function.__qualname__ += f"_{_DIGEST}"
     # Sums may be reordered, which is what makes them vector code; NaN and infinity keep their meaning.
     options: dict[str, Any] = {
         "nogil": True,
         "fastmath": {"reassoc", "contract", "arcp", "nsz"},
         "error_model": "numpy",
     }
-    try:
-        return cast("F", numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # no folder that it may write to
-        return cast("F", numba.njit(**options)(function))
+    if _DIGEST is not None:
+        # Numba looks whether the file of a function has changed, not those of the functions that it calls.
+        function.__qualname__ += f"_{_DIGEST}"
+        with contextlib.suppress(RuntimeError):  # no folder that it may write to
+            return cast("F", numba.njit(cache=True, **options)(function))
+    return cast("F", numba.njit(**options)(function))
 
 
 @compiled

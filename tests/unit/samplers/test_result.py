@@ -91,7 +91,11 @@ def test_contraction(posterior):
     log = math.log(1e4)
     prior["b"] = math.sqrt((100**2 - 0.01**2) / (2 * log) - ((100 - 0.01) / log) ** 2)
     assert posterior.prior_standard_deviations == pytest.approx(prior, rel=1e-3)
-    expected = {name: 1 - posterior.standard_deviations[name] / prior[name] for name in "ab"}
+    # On the scale of the parameter: of the logarithm of b, whose prior is uniform.
+    thetas, weights = posterior._points
+    logs = np.log(thetas[:, posterior.names.index("b")])
+    spread = math.sqrt(weights @ (logs - weights @ logs) ** 2)
+    expected = {"a": 1 - posterior.standard_deviations["a"] / prior["a"], "b": 1 - spread / (log / math.sqrt(12))}
     assert posterior.contraction == pytest.approx(expected, rel=1e-3)
 
 

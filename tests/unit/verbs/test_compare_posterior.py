@@ -117,6 +117,28 @@ def test_a_prior_that_was_left_out_is_missed(informed):
         assert text.startswith("a: the prior should move the lower end at 68 % of the posterior by +1.2")
 
 
+def test_a_prior_far_from_the_likelihood_accuses_nobody():
+    """N(10, 1) and a prior N(0, 1): the posterior is N(5, 1/2), which neither the fit nor the profile can reach."""
+    problem = LikelihoodProblem(Space(a=Real(-50, 50, prior=Normal(0, 1))), lambda v: -0.5 * (v["a"] - 10) ** 2)
+    found = sentences(fitted(problem), profiled(problem), drawn(problem, [5], [[0.5]]))
+    for against in ("fit", "profile"):
+        assert found[against, "posterior"].endswith(": the prior is too far from the likelihood for more to be said.")
+
+
+def test_a_prior_that_takes_another_parameter_far_accuses_nobody():
+    """The prior moves b by five of its errors, and a follows along a curve where the profile has not been."""
+
+    def log_likelihood(v):
+        return -0.5 * ((v["b"] - 4) / 0.3) ** 2 - 0.5 * ((v["a"] - 0.5 * v["b"]) / 0.1) ** 2
+
+    problem = LikelihoodProblem(Space(a=Real(-10, 10), b=Real(-5, 10, prior=Normal(1, 0.3))), log_likelihood)
+    cov = [[0.25 * 0.045 + 0.01, 0.5 * 0.045], [0.5 * 0.045, 0.045]]
+    found = sentences(fitted(problem), profiled(problem), drawn(problem, [1.25, 2.5], cov))
+    for against in ("fit", "profile"):
+        assert "is wrong" not in found[against, "posterior"]
+        assert "the prior is too far from the likelihood for more to be said" in found[against, "posterior"]
+
+
 def test_a_prior_on_a_log_scale_is_a_prior():
     """Flat in log(a): density 1/a, which the profile does not have."""
     problem = LikelihoodProblem(Space(a=Real(1.0, 100.0, "log")), lambda v: -0.5 * ((v["a"] - 20) / 4) ** 2)

@@ -324,6 +324,32 @@ def test_no_thread_is_started_where_it_does_not_help(monkeypatch, name, n_t, flo
     assert found.shape == ((3, 9, 9) if flow else (3, 6, 6))
 
 
+def test_an_interruption_ends_all_threads_after_a_piece(monkeypatch):
+    called = []
+
+    def broken(_lines, _edges, which, *_):
+        called.append(which)
+        if which[0] == 0:
+            raise KeyboardInterrupt
+
+    curves, pairs, angles, kernel = curves_of(1000), pairs_of(1000), np.arange(3), kernel_of("numba")
+    whole = gram(pairs, curves, angles, kernel=kernel, n_threads=2)
+    monkeypatch.setattr(module, "_PIECE", 100_000)
+    assert np.array_equal(gram(pairs, curves, angles, kernel=kernel, n_threads=2), whole)
+    monkeypatch.setattr("wilks.xpcs.kernel_numba.full_sums", broken)
+    with pytest.raises(KeyboardInterrupt):
+        gram(pairs, curves, angles, kernel=kernel, n_threads=1)
+    assert len(called) == 1
+
+
+def test_compiled_code_is_that_of_the_constants_in_memory(monkeypatch):
+    before = kernel_choice.compiled_from()
+    monkeypatch.setattr("wilks.xpcs.kernel_blocks.SMALL", 0.3)
+    assert kernel_choice.compiled_from() != before
+    monkeypatch.setattr(kernel_choice, "__file__", "/nowhere/kernel_choice.py")
+    assert kernel_choice.compiled_from() is None
+
+
 def test_an_exception_in_a_thread_is_raised(monkeypatch):
     def broken(_lines, _edges, which, *_):
         if which[0] == 1:

@@ -114,7 +114,11 @@ def test_one_angle_whose_direction_stops_at_its_bound():
     assert bound["phi0"].reason == "only a combination with gamma_dot_0 is determined (there is only one angle)"
     assert undetermined(bound) == {"phi0", "gamma_dot_0"}
     both = of(at_bounds={"phi0": "upper", "gamma_dot_0": "lower"}, n_angles=1)
-    assert both["gamma_dot_0"].reason.startswith("at its lower bound")
+    assert all(both[name].reason.startswith("at its ") for name in ("gamma_dot_0", "phi0"))
+    values = {"D0": 1e3, "alpha": 0.5, "gamma_dot_0": 0.1, "gamma_dot_offset": 1e-3, "phi0": 1.0}
+    scaled = of(at_bounds={"phi0": "upper"}, n_angles=1, values=values)  # by the rate that is given
+    assert scaled["phi0"].reason.startswith("at its upper bound")
+    assert scaled["gamma_dot_0"].ok
     assert undetermined(of(at_bounds={"phi0": "upper"})) == {"phi0"}
 
 
