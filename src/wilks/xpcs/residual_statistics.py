@@ -295,12 +295,13 @@ def _tail_reasons(parts: Sequence[ResidualSums], sums: ResidualSums, *, advise_r
 
     for limit, count in reversed(list(zip(TAILS, sums.tails.tolist(), strict=True))):
         expected = sum(part.n * float(erfc(limit / part.bulk_deviation / math.sqrt(2))) for part in parts)
+        few = f"{expected:.2g}" if expected < 10 else f"{expected:,.0f}"
         # The number of rare events is Poisson distributed; gammainc is the probability of as many or more.
         if count > _NOTABLE_TAIL * expected and float(gammainc(count, expected)) < _RARE:
             advice = "; a robust loss such as FitOptions(loss='soft_l1') weighs them less" if advise_robust else ""
             yield (
                 f"{count} of {sums.n} residuals are beyond {limit:g} sigma, where normal noise as broad has "
-                f"{expected:.2g}: there are outliers{advice}."
+                f"{few}: there are outliers, or the model misses something at some of the pairs{advice}."
             )
             return
 
