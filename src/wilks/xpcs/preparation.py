@@ -211,10 +211,7 @@ def prepare(data: TwoTimeData, question: Question) -> Prepared:
             "nothing is there to be fitted"
         )
     centres, sigma, n_used = (np.concatenate([part.moments[i] for part in parts])[used] for i in range(3))
-    forced = None if options.kernel == "auto" else options.kernel
-    has_flow = question.mode == "laminar_flow"
-    kernel = choose_kernel(int(n_used.sum()), _PASSES, has_flow=has_flow, force=forced)
-
+    kernel = _kernel(question, n_used, _PASSES)
     kept = parts[0].pairs
     if kept is not None and len(used) < data.n_phi:
         kept = kept.compacted(used)
@@ -230,6 +227,17 @@ def prepare(data: TwoTimeData, question: Question) -> Prepared:
     if options.regularisation is not None:
         block = block.with_penalty(options.regularisation.penalty(block, *found))
     return Prepared(used, geometry, source, sums, coarse, screen, block, found, report, strategy, kernel)
+
+
+def with_kernel_for(prepared: Prepared, question: Question, n_passes: int) -> Prepared:
+    """The same data with the kernel that is the quickest for so many passes."""
+    kernel = _kernel(question, prepared.sums.n_used, n_passes)
+    return replace(prepared, kernel=kernel, sums=replace(prepared.sums, kernel=kernel))
+
+
+def _kernel(question: Question, n_used: NDArray[np.int64], n_passes: int) -> Kernel:
+    forced = None if question.options.kernel == "auto" else question.options.kernel
+    return choose_kernel(int(n_used.sum()), n_passes, has_flow=question.mode == "laminar_flow", force=forced)
 
 
 def _check_quantiles(

@@ -19,7 +19,6 @@ from wilks.verbs.sample import check_arguments, draw_known
 from wilks.xpcs.conclusion import conclude
 from wilks.xpcs.course import Course
 from wilks.xpcs.fitting import check_question, problem_of
-from wilks.xpcs.kernel_choice import choose_kernel
 from wilks.xpcs.options import ShearWeights
 from wilks.xpcs.parameters import check_mode
 from wilks.xpcs.posterior.comparison import LITTLE
@@ -31,7 +30,7 @@ from wilks.xpcs.posterior.problem import MarginalProblem
 from wilks.xpcs.posterior.recovery import Recovered, recover
 from wilks.xpcs.posterior.result import XpcsPosterior
 from wilks.xpcs.posterior.widening import widened
-from wilks.xpcs.preparation import Question, prepare
+from wilks.xpcs.preparation import Question, prepare, with_kernel_for
 from wilks.xpcs.result import XpcsFit
 from wilks.xpcs.scaling import as_scaling
 
@@ -182,7 +181,7 @@ def _ready(
     if isinstance(data, XpcsFit):
         question = _of_fit(data, mode, scaling, options)
         assert data.data is not None  # noqa: S101 - just checked
-        prepared = _for_many_passes(prepare(data.data, question), question)
+        prepared = with_kernel_for(prepare(data.data, question), question, _PASSES)
         return _Ready(data, question, prepared, is_new=False)
     question = check_question(
         data, mode or "laminar_flow", scaling or "individual", options.parameters, options.convention, options.fit
@@ -194,7 +193,7 @@ def _ready(
     fit = conclude(data, question, prepared, Course(question, prepared, alone, [], began).run(None))
     if not fit.has_best:
         raise InvalidConfigurationError(f"sample: the fit found no point with a finite model: {fit.status.message}")
-    return _Ready(fit, _with_weights(question, fit), _for_many_passes(prepared, question), is_new=True)
+    return _Ready(fit, _with_weights(question, fit), with_kernel_for(prepared, question, _PASSES), is_new=True)
 
 
 def _of_fit(fit: XpcsFit, mode: str | None, scaling: str | Scaling | None, options: PosteriorOptions) -> Question:
@@ -234,15 +233,6 @@ def _with_weights(question: Question, fit: XpcsFit) -> Question:
         return question
     weights = tuple(np.nan_to_num(fit.angle_weights, nan=1.0).tolist())
     return replace(question, options=replace(question.options, weights=weights))
-
-
-def _for_many_passes(prepared: Prepared, question: Question) -> Prepared:
-    """The same data with the kernel that is the quickest for as many passes as a sampler makes."""
-    options = question.options
-    forced = None if options.kernel == "auto" else options.kernel
-    has_flow = question.mode == "laminar_flow"
-    kernel = choose_kernel(int(prepared.sums.n_used.sum()), _PASSES, has_flow=has_flow, force=forced)
-    return replace(prepared, kernel=kernel, sums=replace(prepared.sums, kernel=kernel))
 
 
 def _space(space: Space, priors: Mapping[str, Prior] | None, fit: XpcsFit, options: PosteriorOptions) -> Space:
