@@ -85,7 +85,7 @@ def _counts(posterior: Posterior) -> str:
         evidence = f" Log-evidence {posterior.log_evidence:.4g} ± {posterior.log_evidence_error:.2g}."
     return (
         f"By {posterior.method}: {of}; {posterior.cost}.{evidence} Contraction is one minus the ratio of the standard "
-        "deviations of posterior and prior: near 1 the data speak, near 0 the prior."
+        "deviations of posterior and prior, on the scale of the parameter: near 1 the data speak, near 0 the prior."
     )
 
 

@@ -109,7 +109,8 @@ def split(posterior: Posterior, other: Result, place: Place, ends: tuple[float, 
         return Split(noise)
     found = _parts(draws, other, place, ends, noise)
     log_prior = posterior.space.log_prior(draws.thetas)
-    if np.ptp(log_prior[np.isfinite(log_prior)]) <= _FLAT:
+    allowed = log_prior[np.isfinite(log_prior)]
+    if not len(allowed) or np.ptp(allowed) <= _FLAT:
         return found
     likely = draws.reweighted(-log_prior) if math.isnan(found.prior) else None
     if likely is not None:
@@ -118,7 +119,7 @@ def split(posterior: Posterior, other: Result, place: Place, ends: tuple[float, 
 
 
 def _is_swayed(draws: Draws, posterior: Posterior, other: Result) -> bool:
-    """Do the draws lie deeper below the maximum than the half for each parameter that they would without a prior?"""
+    """Do the draws lie clearly deeper below the maximum than the half for each parameter that is usual (Wilks)?"""
     top = float(draws.log_likelihoods.max())
     if posterior.provenance.fingerprint == other.provenance.fingerprint:
         top = max(top, other.log_likelihood)

@@ -16,7 +16,7 @@ from wilks.xpcs.course import Course
 from wilks.xpcs.data import TwoTimeData
 from wilks.xpcs.options import FitOptions, ShearWeights
 from wilks.xpcs.parameters import ALIASES, DEFAULTS, SCALING_NAMES, check_mode, physical_space
-from wilks.xpcs.preparation import Question, prepare
+from wilks.xpcs.preparation import PASSES_OF_A_VERB, Question, prepare, with_kernel_for
 from wilks.xpcs.problems import XpcsProblem
 from wilks.xpcs.scaling import as_scaling
 
@@ -162,7 +162,7 @@ def problem(
         raise InvalidConfigurationError(
             "problem: a robust loss and ShearWeights need a fit around them; use xpcs.fit, or give weights as numbers"
         )
-    return problem_of(question, prepare(data, question))
+    return problem_of(question, with_kernel_for(prepare(data, question), question, PASSES_OF_A_VERB))
 
 
 def problem_of(question: Question, prepared: Prepared) -> XpcsProblem:

@@ -10,9 +10,9 @@ curves). They are 9 x 9 numbers per angle, whatever the number of pairs: memory 
 angles can follow one another, and any way of tying contrasts and offsets together is a matter of what is done with
 these matrices afterwards.
 
-The pairs are gone through in blocks of rows. Threads share the blocks of the compiled kernel, each in one call without
-Python; neither the blocks nor the order in which they are added up depend on the number of threads, so the result is
-the same, to the last bit, for any number of them.
+The pairs are gone through in blocks of rows. Threads share the blocks of the compiled kernel, many in each call, so
+that the interpreter is hardly needed; neither the blocks nor the order in which they are added up depend on the number
+of threads, so the result is the same, to the last bit, for any number of them.
 """
 
 from __future__ import annotations

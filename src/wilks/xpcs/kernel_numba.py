@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEIGHT", "THREADS", "cost_sums", "full_sums", "models"]
 
-# All blocks of a thread are one call, in which the interpreter is not needed.
+# A call is for many blocks, and does not need the interpreter.
 THREADS = True
 
 # Rows whose part of a chunk is computed before it is added up.

@@ -60,7 +60,8 @@ def full_sums(
     y, weights
         Pairs of all rows from ``edges[0]`` on, shape (n_angles, n).
     out
-        Shape (N_SHARES, n_angles, N_MOMENTS): the block b is added to ``out[b % N_SHARES]``.
+        Shape (n, n_angles, N_MOMENTS), n = N_SHARES or the number of blocks, whichever is less: the block b is added
+        to ``out[b % N_SHARES]``.
     """
     for b, block, pairs in _blocks(lines, edges, which):
         _add_full(block, y[:, pairs], None if weights is None else weights[:, pairs], Moments.views(out[b % N_SHARES]))
@@ -69,7 +70,7 @@ def full_sums(
 def cost_sums(
     lines: Lines, edges: NDArray[np.intp], which: NDArray[np.intp], y: Data, weights: Data | None, out: Array
 ) -> None:
-    """Add the sums of w, w f, w f^2, w f y, w y and w y^2, as `full_sums` does: shape (N_SHARES, n_angles, N_COST)."""
+    """Add the sums of w, w f, w f^2, w f y, w y and w y^2, as `full_sums` does: shape (n, n_angles, N_COST)."""
     for b, block, pairs in _blocks(lines, edges, which):
         out[b % N_SHARES] += _cost(block, y[:, pairs], None if weights is None else weights[:, pairs])
 

@@ -35,7 +35,7 @@ from wilks.verbs.profile import profile as map_of
 from wilks.xpcs.course import Course
 from wilks.xpcs.fitting import problem_of
 from wilks.xpcs.options import ShearWeights
-from wilks.xpcs.preparation import Question, prepare, with_kernel_for
+from wilks.xpcs.preparation import PASSES_OF_A_VERB, Question, prepare, with_kernel_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 _NODES = {2: 31, 3: 15}
 """Number of profiled parameters -> nodes along each; the path of a single one is followed."""
-_PASSES = 300
-"""Expected number of passes of the smallest map, that of one parameter."""
 _MARGIN = 1.3
 """How much farther than equation (1) a grid reaches: regions are rarely ellipses."""
 _EXTENSIONS = 4
@@ -127,7 +125,7 @@ def profile(
     chosen = replace(options or ProfileOptions(), max_starts=0)
     common = Common(None, None, resolve_seed(seed), stop, callbacks)
     assert fit.data is not None  # noqa: S101 - just checked
-    prepared = with_kernel_for(prepare(fit.data, question), question, _PASSES)
+    prepared = with_kernel_for(prepare(fit.data, question), question, PASSES_OF_A_VERB)
     made = _Making(
         fit, question, prepared, problem_of(question, prepared), common, log, chosen, float(roi_threshold), began
     )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from wilks.xpcs.scaling import Scaling
     from wilks.xpcs.strategy import Strategy
 
+PASSES_OF_A_VERB = 300
+"""Passes that the smallest profile takes, or another verb that calls chi-squared of all data."""
 _PASSES = 8
 """Passes over the data that a fit takes, about."""
 _FINE, _SCREEN = (96, 48), (24, 24)

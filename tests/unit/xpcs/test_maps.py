@@ -9,7 +9,8 @@ import pytest
 import wilks
 from wilks import xpcs
 from wilks.core.status import Outcome
-from wilks.xpcs import maps
+from wilks.xpcs import maps, preparation
+from wilks.xpcs.gram import NUMPY
 
 TRUTH = {"D0": 2e4, "alpha": -0.5, "D_offset": 100.0}
 FLOW = {"gamma_dot_0": 2e-3, "beta": -0.2, "gamma_dot_offset": 1e-4, "phi0": -5.0}
@@ -66,6 +67,22 @@ def test_a_map_agrees_with_that_of_the_general_verb(static):
 
 def _range(fit, name):
     return fit.values[name] - 3 * fit.standard_errors[name], fit.values[name] + 3 * fit.standard_errors[name]
+
+
+def test_a_map_and_a_problem_take_the_kernel_for_many_passes(flowing, monkeypatch):
+    expected = []
+
+    def chosen(_n_pairs, n_passes, **_options):
+        expected.append(n_passes)
+        return NUMPY
+
+    monkeypatch.setattr(preparation, "choose_kernel", chosen)
+    for make in (
+        lambda: xpcs.problem(flowing.data),
+        lambda: xpcs.profile(flowing, "phi0", audit=0, stop=wilks.MaxEvaluations(1), **QUIET),
+    ):
+        make()
+        assert expected[-1] == preparation.PASSES_OF_A_VERB > expected[0]
 
 
 def test_intervals_follow_the_standard_errors_where_the_model_is_nearly_linear():
