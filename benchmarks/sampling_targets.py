@@ -60,6 +60,7 @@ STATIC = {"D0": 2e4, "alpha": -0.6, "D_offset": 2000.0}
 FLOW = STATIC | {"gamma_dot_0": 1e-3, "beta": -0.5, "gamma_dot_offset": 2e-4, "phi0": -4.0}
 DT, Q, GAP, SIGMA = 0.1, 0.0054, 2e6, 0.02  # seconds, 1/angstrom, angstrom, of one pixel
 NOISY = 0.1  # where shards of 3400 pairs say too little for their posteriors to be Gaussian
+N_CONSENSUS = 12  # seeds
 ROOT = Path(__file__).parents[1]
 
 
@@ -274,7 +275,7 @@ def gaussian_shards(kind: str, scale: float) -> tuple[list[np.ndarray], list[np.
     return means, [scale**2 * covariance for covariance in covariances]
 
 
-def combined(kind: str, scale: float) -> tuple[wilks.samplers.result.Posterior, np.ndarray, np.ndarray]:
+def combined(kind: str, scale: float, seed: int = 1) -> tuple[wilks.samplers.result.Posterior, np.ndarray, np.ndarray]:
     """Consensus of Gaussian shards by `wilks.sample`, with the exact mean and covariance."""
     means, covariances = gaussian_shards(kind, scale)
     precisions = [np.linalg.inv(covariance) for covariance in covariances]
@@ -290,28 +291,34 @@ def combined(kind: str, scale: float) -> tuple[wilks.samplers.result.Posterior, 
     parts = [log_likelihood(k) for k in range(len(means))]
     shards = [wilks.LikelihoodProblem(space, part) for part in parts]
     whole = wilks.LikelihoodProblem(space, lambda values: sum(part(values) for part in parts))
-    found = wilks.sample(whole, wilks.Consensus(shards), seed=1, callbacks=())
+    found = wilks.sample(whole, wilks.Consensus(shards), seed=seed, callbacks=())
     covariance = np.linalg.inv(np.sum(precisions, axis=0))
     mean = covariance @ np.sum([p @ m for p, m in zip(precisions, means, strict=True)], axis=0)
     return found, mean, covariance
 
 
 def consensus(kind: str) -> dict[str, Any]:
-    """Correlation, standard deviations and means, and what other units change."""
-    found, mean, covariance = combined(kind, 1.0)
+    """Correlation, standard deviations and means over some seeds, and what other units change.
+
+    The correlation of 4000 draws alone has a standard error of 0.016 where the true one is 0.
+    """
+    runs = [combined(kind, 1.0, seed) for seed in range(1, N_CONSENSUS + 1)]
     small, _, _ = combined(kind, 1e-7)
+    _, mean, covariance = runs[0]
+    posteriors = [found for found, _, _ in runs]
     size = np.sqrt(np.diag(covariance))
-    sd = np.sqrt(np.diag(found.covariance)) / size
-    stretch = np.sqrt(np.linalg.eigvals(np.linalg.solve(covariance, found.covariance)).real)
-    off = (np.array(list(found.means.values())) - mean) / size
-    correlation = found.correlations[0, 1] - covariance[0, 1] / size.prod()
-    units = max(float(np.abs(1e7 * small.draws[name] / found.draws[name] - 1).max()) for name in found.names)
-    reached = abs(correlation) <= 0.01 and (np.abs(sd - 1) <= 0.03).all() and found.status.success and units < 1e-3
+    sd = np.mean([np.sqrt(np.diag(found.covariance)) / size for found in posteriors], axis=0)
+    off = np.mean([(np.array(list(found.means.values())) - mean) / size for found in posteriors], axis=0)
+    errors = [found.correlations[0, 1] - covariance[0, 1] / size.prod() for found in posteriors]
+    spread = float(np.std(errors, ddof=1))
+    first, n_certified = posteriors[0], sum(found.status.success for found in posteriors)
+    units = max(float(np.abs(1e7 * small.draws[name] / first.draws[name] - 1).max()) for name in first.names)
+    within = abs(np.mean(errors)) <= 0.01 and (np.abs(sd - 1) <= 0.03).all()
     return {
-        "text": f"correlation off by {correlation:+.4f}, sd ratio {text(sd)} (eigen {text(np.sort(stretch))}), mean "
-        f"off by {text(off)} sd, scale 1e-7 changes draws by {units:.0e}, "
-        + ("certified" if found.status.success else "refused"),
-        "reached": bool(reached),
+        "text": f"{len(runs)} seeds: correlation off by {np.mean(errors):+.4f} +- {spread / math.sqrt(len(runs)):.4f} "
+        f"({spread:.4f} from run to run), sd ratio {text(sd)}, mean off by {text(off)} sd, "
+        f"scale 1e-7 changes draws by {units:.0e}, {n_certified} certified",
+        "reached": bool(within and n_certified == len(runs) and units < 1e-3),
     }
 
 
